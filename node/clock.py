@@ -1,0 +1,60 @@
+"""The only place where cardrails reads a clock or draws a random number.
+
+Protocol time (timeouts, echo, back-off) is the event loop's monotonic clock and reaches cores as `now`. Business time
+(DE 7, 12, 13, hold expiry, cut-off) is a `BusinessClock`: wall time plus an offset that users advance; it reaches
+cores as `turn.at`. Advancing it never fires a protocol timeout.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+Wall = Callable[[], datetime]
+"""Returns the instant now, timezone-aware UTC."""
+Entropy = Callable[[int], bytes]
+"""Returns that many unpredictable bytes."""
+
+
+def wall_clock() -> datetime:
+    """Return the machine's time, timezone-aware UTC."""
+    return datetime.now(UTC)  # noqa: TID251 - the one place
+
+
+def system_entropy(length_bytes: int) -> bytes:
+    """Return `length_bytes` random bytes from the operating system."""
+    return os.urandom(length_bytes)  # noqa: TID251 - the one place
+
+
+class BusinessClock:
+    """Wall time plus an offset; the version tells whether two nodes agree about it.
+
+    Parameters
+    ----------
+    wall
+        Where the wall time comes from; injected, so that tests and replays decide it.
+    """
+
+    def __init__(self, wall: Wall = wall_clock) -> None:
+        self._wall = wall
+        self.offset = timedelta(0)
+        self.version = 0
+
+    def now(self) -> datetime:
+        """Return business time, timezone-aware UTC."""
+        return self._wall() + self.offset
+
+    def advance(self, by: timedelta) -> datetime:
+        """Move business time forward; return the new instant.
+
+        Raises
+        ------
+        ValueError
+            `by` is negative: business time never runs backwards.
+        """
+        if by < timedelta(0):
+            raise ValueError("business time never runs backwards")
+        self.offset += by
+        self.version += 1
+        return self.now()

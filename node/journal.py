@@ -1,0 +1,238 @@
+"""The journal: what a turn changed, committed in one transaction before anything of it leaves the node.
+
+SQLAlchemy Core describes the tables and compiles each statement once; the journal hands compiled SQL and plain tuples
+to the driver. On SQLite it commits inline, in the loop's thread: the node is the file's only writer, and a worker
+thread would starve for the interpreter lock under load (seconds, measured) where the inline commit takes microseconds.
+
+A row replaces the row with its primary key, except in a table declared `append_only`. After a failed commit the node
+must stop: its memory is ahead of its disk.
+
+Table hints (`Table.info`): `append_only: bool`; `open: None | (column, values)` says which rows a restart loads (None:
+none; absent: all).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import Column, ColumnClause, Integer, MetaData, Table, Text, column, select
+from sqlalchemy.dialects import sqlite
+
+from iso.errors import CardrailsError
+from node.core.find import Find
+from node.core.turn import Row
+from node.migrate import upgrade
+
+Stores = Mapping[str, Sequence[Row]]
+Rows = dict[str, list[Row]]
+
+
+class StoreError(CardrailsError):
+    """The store could not take or give what it must. A node that gets this from a commit stops."""
+
+
+class Journal(Protocol):
+    """Where a node's truth is."""
+
+    async def commit(self, stores: Stores) -> None:
+        """Make all rows durable together, or raise StoreError and change nothing."""
+
+    async def load(self) -> Rows:
+        """Return the rows a restart needs, per table, in the order in which they were first written."""
+
+    async def find(self, find: Find) -> list[Row]:
+        """Return rows of the node's history."""
+
+    async def aclose(self) -> None:
+        """Let go of the file."""
+
+
+def saf_table(metadata: MetaData) -> Table:
+    """Declare the store-and-forward table; columns in the order of `SafEntry.row()`."""
+    return Table(
+        "saf",
+        metadata,
+        Column("identifier", Text, primary_key=True),
+        Column("link", Text, nullable=False),
+        Column("card", Text, nullable=False),
+        Column("mti", Text, nullable=False),
+        Column("fields", Text, nullable=False),
+        Column("state", Text, nullable=False),
+        Column("attempts", Integer, nullable=False),
+        Column("stored_at", Text, nullable=False),
+        info={"open": ("state", ("waiting",))},
+    )
+
+
+class SqliteJournal:
+    """A journal in one SQLite file, committed inline.
+
+    Parameters
+    ----------
+    path
+        The file; its folder exists. A lock file beside it keeps every other writer out.
+    metadata
+        The room's tables.
+    migrations
+        The room's migration package, such as "switch.migrations".
+    power_safe
+        True: `synchronous=FULL`, which survives a power loss. False: NORMAL, which survives `kill -9`.
+
+    Raises
+    ------
+    StoreError
+        Another process writes this file.
+    """
+
+    def __init__(self, path: Path, metadata: MetaData, migrations: str, *, power_safe: bool = False) -> None:
+        self.path = path
+        self._tables = metadata.tables
+        self._lock = _lock(path)
+        try:
+            upgrade(path, migrations)
+            self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'NORMAL'}")
+        self._database.execute("PRAGMA busy_timeout=0")
+        self._inserts = {name: _insert_sql(table) for name, table in self._tables.items()}
+
+    async def commit(self, stores: Stores) -> None:
+        """Write all rows in one transaction; never suspends."""
+        database = self._database
+        try:
+            database.execute("BEGIN IMMEDIATE")
+            for table, rows in stores.items():
+                database.executemany(self._inserts[table], rows)
+            database.execute("COMMIT")
+        except (sqlite3.Error, KeyError) as error:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            failure = f"{self.path.name}: commit refused: {type(error).__name__}"
+        else:
+            return
+        raise StoreError(failure)
+
+    async def load(self) -> Rows:
+        """Return open rows in the order in which they were first written."""
+        return {name: self._select(table, _open_filter(table)) for name, table in self._tables.items() if _loads(table)}
+
+    async def find(self, find: Find) -> list[Row]:
+        """Return rows by an indexed look-up, inline."""
+        table = self._tables[find.table]
+        return self._select(table, {name: (value,) for name, value in find.where.items()}, find.limit)
+
+    async def aclose(self) -> None:
+        """Close the file and release its lock."""
+        self._database.close()
+        os.close(self._lock)
+
+    def _select(self, table: Table, where: Mapping[str, Sequence[Any]], limit: int | None = None) -> list[Row]:
+        query = select(*table.columns)
+        for name, values in where.items():
+            query = query.where(table.columns[name].in_(list(values)))
+        order: ColumnClause[int] = column("rowid")
+        query = query.order_by(order) if limit is None else query.order_by(order.desc()).limit(limit)
+        compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        parameters = [compiled.params[name] for name in compiled.positiontup or ()]
+        rows = self._database.execute(str(compiled), parameters).fetchall()
+        return rows if limit is None else rows[::-1]
+
+
+class MemoryJournal:
+    """A journal without a disk, with the same contract: for simulations and ephemeral nodes in tests."""
+
+    def __init__(self, metadata: MetaData) -> None:
+        self._tables = metadata.tables
+        self.rows: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in self._tables}
+        self._keys = {
+            name: [index for index, item in enumerate(table.columns) if item.primary_key]
+            for name, table in self._tables.items()
+        }
+
+    def write(self, stores: Stores) -> None:
+        """Commit, for callers without an event loop."""
+        staged = []
+        for name, rows in stores.items():
+            table, key = self._tables[name], self._keys[name]
+            for row in rows:
+                if len(row) != len(table.columns):
+                    raise StoreError(f"{name}: a row of {len(row)} values for {len(table.columns)} columns")
+                staged.append((name, tuple(row[index] for index in key), row))
+                if table.info.get("append_only") and staged[-1][1] in self.rows[name]:
+                    raise StoreError(f"{name} is append-only: the key exists")
+        for name, key_values, row in staged:
+            self.rows[name][key_values] = row
+
+    def read(self) -> Rows:
+        """Load, for callers without an event loop."""
+        return {
+            name: [row for row in self.rows[name].values() if _matches(table, row, _open_filter(table))]
+            for name, table in self._tables.items()
+            if _loads(table)
+        }
+
+    def look_up(self, find: Find) -> list[Row]:
+        """Find, for callers without an event loop."""
+        table = self._tables[find.table]
+        where = {name: (value,) for name, value in find.where.items()}
+        rows = [row for row in self.rows[find.table].values() if _matches(table, row, where)]
+        return rows[-find.limit :]
+
+    async def commit(self, stores: Stores) -> None:
+        """Keep all rows, or raise StoreError and keep none."""
+        self.write(stores)
+
+    async def load(self) -> Rows:
+        """Return open rows in the order in which they were first written."""
+        return self.read()
+
+    async def find(self, find: Find) -> list[Row]:
+        """Return rows of the history."""
+        return self.look_up(find)
+
+    async def aclose(self) -> None:
+        """Do nothing: there is no file."""
+
+
+_DIALECT = sqlite.dialect()
+
+
+def _lock(path: Path) -> int:
+    lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise StoreError(f"{path}: another process is writing this database") from None
+    return lock
+
+
+def _insert_sql(table: Table) -> str:
+    insert = sqlite.insert(table)
+    if not table.info.get("append_only"):
+        key = [item.name for item in table.primary_key]
+        values = {item.name: insert.excluded[item.name] for item in table.columns if not item.primary_key}
+        insert = insert.on_conflict_do_update(index_elements=key, set_=values) if values else insert
+    return str(insert.compile(dialect=_DIALECT))
+
+
+def _loads(table: Table) -> bool:
+    return table.info.get("open", ()) is not None
+
+
+def _open_filter(table: Table) -> dict[str, Sequence[Any]]:
+    hint = table.info.get("open")
+    return {hint[0]: hint[1]} if hint else {}
+
+
+def _matches(table: Table, row: Row, where: Mapping[str, Sequence[Any]]) -> bool:
+    names = table.columns.keys()
+    return all(row[names.index(name)] in values for name, values in where.items())

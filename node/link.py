@@ -1,0 +1,276 @@
+"""The shell of a link: connections, bytes, frames, MACs and provoked faults. It decides nothing.
+
+A reader takes up to 64 KiB, splits it into frames, lets the protector check them as one batch and puts them into the
+node's inbox. A writer takes everything that waits, lets the protector seal it as one batch, and writes once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, Protocol
+
+import anyio
+from anyio.abc import ByteStream, TaskGroup
+
+from iso import Dialect, RemoteProtocolError, decode, framing
+from iso.pan import masked_window
+from node.core.events import Connected, Disconnected, Malformed, NotWritten, Received
+from node.core.faults import Action, Direction, Faults
+from node.inbox import Inbox
+from node.pipes import RECEIVE_MAX_BYTES, Listener, PipeError, Pipes, closing
+from node.trace import TraceRing
+
+OUTBOX_MAX = 20_000
+"""Frames that wait for one connection; a peer that reads no more loses the connection at this point."""
+
+
+class Protector(Protocol):
+    """Seals and checks frames of a link; the keys live above this package. Both take a batch and keep its order.
+
+    A frame's MAC is its last eight bytes, over all bytes before them.
+    """
+
+    async def seal(self, frames: list[bytes]) -> list[bytes] | None:
+        """Return the frames with their MACs; None if no answer came in time."""
+
+    async def verify(self, frames: list[bytes]) -> list[bool] | None:
+        """Return for each frame whether its MAC fits; None if no answer came in time."""
+
+
+class LinkConfig(NamedTuple):
+    """Where a link's bytes come from. Durations in seconds, sizes in bytes."""
+
+    name: str
+    role: Literal["dial", "listen"]
+    address: str
+    dialect: Dialect
+    frame_max_bytes: int = 8_192
+    redial_first_s: float = 0.05
+    redial_max_s: float = 5.0
+    connections_max: int = 64
+
+
+class Wire:
+    """One open connection of a link and what waits to be written to it."""
+
+    __slots__ = ("closing", "number", "outbox", "stream", "wake")
+
+    def __init__(self, number: int, stream: ByteStream) -> None:
+        self.number = number
+        self.stream = stream
+        self.outbox: list[tuple[bytes, Any]] = []
+        self.wake = anyio.Event()
+        self.closing = False
+
+    def put(self, payload: bytes, key: Any) -> None:
+        """Queue a frame."""
+        self.outbox.append((payload, key))
+        self.wake.set()
+
+    def close(self) -> None:
+        """Close once everything queued has been written."""
+        self.closing = True
+        self.wake.set()
+
+
+class LinkShell:
+    """Runs one link of a node."""
+
+    def __init__(
+        self,
+        config: LinkConfig,
+        pipes: Pipes,
+        inbox: Inbox,
+        trace: TraceRing,
+        faults: Faults,
+        business_now: Callable[[], datetime],
+        protector: Protector | None = None,
+    ) -> None:
+        self.config = config
+        self._pipes = pipes
+        self._inbox = inbox
+        self._trace = trace
+        self._faults = faults
+        self._business_now = business_now
+        self._protector = protector
+        self._framing = framing(config.dialect.framing)
+        self._wires: dict[int, Wire] = {}
+        self._numbers = 0
+        self._listener: Listener | None = None
+        self.address = config.address
+
+    async def bind(self) -> None:
+        """Take the port of a listening link.
+
+        Raises
+        ------
+        PipeError
+            It is in use.
+        """
+        if self.config.role == "listen":
+            self._listener = await self._pipes.listen(self.config.address)
+            self.address = self._listener.address
+
+    async def unbind(self) -> None:
+        """Give the port of a listening link back."""
+        if self._listener is not None:
+            with anyio.CancelScope(shield=True):
+                await self._listener.aclose()
+
+    async def run(self) -> None:
+        """Serve or dial for ever."""
+        if self._listener is not None:
+            await self._listener.serve(self._connection)
+        pause_s = self.config.redial_first_s
+        while True:
+            try:
+                stream = await self._pipes.dial(self.address)
+            except PipeError:
+                pass
+            else:
+                pause_s = self.config.redial_first_s
+                await self._connection(stream)
+            await anyio.sleep(pause_s)
+            pause_s = min(pause_s * 2, self.config.redial_max_s)
+
+    def put(self, connection: int, payload: bytes, key: Any) -> None:
+        """Queue a frame for a connection; a request whose connection is gone is reported as not written."""
+        wire = self._wires.get(connection)
+        if wire is None or wire.closing:
+            self._not_written([(payload, key)])
+        else:
+            wire.put(payload, key)
+            if len(wire.outbox) > OUTBOX_MAX:
+                wire.close()
+
+    def close(self, connection: int) -> None:
+        """Close a connection after what already waits for it has been written."""
+        wire = self._wires.get(connection)
+        if wire is not None:
+            wire.close()
+
+    async def _connection(self, stream: ByteStream) -> None:
+        async with closing(stream):
+            if len(self._wires) >= self.config.connections_max:
+                return
+            self._numbers += 1
+            wire = self._wires[self._numbers] = Wire(self._numbers, stream)
+            self._inbox.put(Connected(self.config.name, wire.number, self.config.role == "dial"))
+            try:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._write, wire, tasks)
+                    await self._read(wire)
+                    tasks.cancel_scope.cancel()
+            finally:
+                del self._wires[wire.number]
+                self._not_written(wire.outbox)
+                self._inbox.put(Disconnected(self.config.name, wire.number))
+
+    async def _read(self, wire: Wire) -> None:
+        decoder = self._framing.decoder(limit_bytes=self.config.frame_max_bytes)
+        while True:
+            await self._inbox.room()
+            try:
+                data = await wire.stream.receive(RECEIVE_MAX_BYTES)
+            except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+                return
+            try:
+                frames = decoder.feed(data)
+            except RemoteProtocolError as error:
+                window = masked_window(data, error.offset or 0)
+                self._inbox.put(Malformed(self.config.name, wire.number, window))
+                return
+            if frames and not await self._deliver(wire, frames):
+                return
+
+    async def _deliver(self, wire: Wire, frames: list[bytes]) -> bool:
+        """Hand frames to the node; False if a provoked fault cut the connection."""
+        name, at = self.config.name, self._business_now()
+        authentic: Iterable[bool] = [True] * len(frames)
+        if self._protector is not None:
+            verdicts = await self._protector.verify(frames)
+            if verdicts is None:
+                self._trace.note(at, name, "unchecked", f"no verdict on the MAC of {len(frames)} frames; dropped")
+                return True
+            authentic = verdicts
+        for frame, fits in zip(frames, authentic, strict=True):
+            if self._faults.armed:
+                action = self._strike("in", frame)
+                if action == "close":
+                    return False
+                if action == "drop":
+                    continue
+            self._trace.frame(at, name, "in", wire.number, frame)
+            self._inbox.put(Received(name, wire.number, frame, fits))
+        return True
+
+    async def _write(self, wire: Wire, tasks: TaskGroup) -> None:
+        while True:
+            if not wire.outbox:
+                if wire.closing:
+                    break
+                wire.wake = anyio.Event()
+                await wire.wake.wait()
+            batch, cut = await self._sealed(wire), False
+            if self._faults.armed:
+                batch, cut = self._struck(wire, batch)
+            if batch and not await self._send(wire, batch):
+                break
+            if cut:
+                break
+        tasks.cancel_scope.cancel()
+
+    async def _sealed(self, wire: Wire) -> list[tuple[bytes, Any]]:
+        """Take everything that waits; it stays in the outbox until its MACs are there."""
+        batch = list(wire.outbox)
+        if self._protector is not None and batch:
+            frames = await self._protector.seal([payload for payload, _ in batch])
+            if frames is None:
+                at = self._business_now()
+                self._trace.note(at, self.config.name, "unsealed", f"no MAC for {len(batch)} frames; not sent")
+                self._not_written(batch)
+                del wire.outbox[: len(batch)]
+                return []
+            sealed = [(frame, key) for frame, (_, key) in zip(frames, batch, strict=True)]
+        else:
+            sealed = batch
+        del wire.outbox[: len(batch)]
+        return sealed
+
+    async def _send(self, wire: Wire, batch: list[tuple[bytes, Any]]) -> bool:
+        encode = self._framing.encode
+        at, name = self._business_now(), self.config.name
+        try:
+            await wire.stream.send(b"".join([encode(payload) for payload, _ in batch]))
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            # Some of it may have left: what was in this batch is Unknown, not unsent.
+            return False
+        for payload, _ in batch:
+            self._trace.frame(at, name, "out", wire.number, payload)
+        return True
+
+    def _struck(self, wire: Wire, batch: list[tuple[bytes, Any]]) -> tuple[list[tuple[bytes, Any]], bool]:
+        """Let armed faults act on a batch; True if the connection is cut before the first frame not returned."""
+        kept: list[tuple[bytes, Any]] = []
+        for index, (payload, key) in enumerate(batch):
+            action = self._strike("out", payload)
+            if action == "close":
+                wire.closing = True
+                self._not_written(batch[index:])
+                return kept, True
+            if action is None:
+                kept.append((payload, key))
+        return kept, False
+
+    def _strike(self, direction: Direction, frame: bytes) -> Action | None:
+        try:
+            mti = decode(frame, self.config.dialect).mti
+        except RemoteProtocolError:
+            return None
+        return self._faults.strike(self.config.name, direction, "0" + mti[1:])
+
+    def _not_written(self, unwritten: Iterable[tuple[bytes, Any]]) -> None:
+        for _, key in unwritten:
+            if key is not None:
+                self._inbox.put(NotWritten(self.config.name, key))

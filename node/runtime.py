@@ -1,0 +1,228 @@
+"""The loop that drives a node: drain, handle, expire, commit, release.
+
+All waiting events are one turn. The machine records into it what it wants; the rows are committed in one transaction;
+only then do sends, questions and results leave. A failed commit stops the node, because its memory is ahead of its
+disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from itertools import count
+from typing import Any, Protocol, TypeVar, cast
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup, TaskStatus
+
+from node.clock import BusinessClock
+from node.core.events import Answered, Called, Machine
+from node.core.faults import Faults
+from node.core.find import Find
+from node.core.turn import Ask, Turn
+from node.inbox import Inbox
+from node.journal import Journal, Rows
+from node.link import LinkConfig, LinkShell, Protector
+from node.pipes import Pipes
+from node.trace import TraceRing
+
+TURN_MAX = 512
+"""Events taken as one turn; bounds how long a commit is awaited by its first event."""
+ASKERS = 4
+"""Batches of questions to one port that may be under way at once."""
+
+T = TypeVar("T")
+
+
+class Port(Protocol):
+    """Somebody who answers questions in batches: the HSM."""
+
+    async def call_many(self, requests: Sequence[Any], timeout_s: float) -> Sequence[Any]:
+        """Answer each request, in order; None for one that got no answer within `timeout_s` seconds."""
+
+
+class Restorable(Machine, Protocol):
+    """A machine that can be put back to where a journal left off."""
+
+    def restore(self, rows: Rows) -> None:
+        """Take the rows of a restart, before the first event."""
+
+    def begin(self, now: float, turn: Turn) -> None:
+        """Record what follows from the restart; called once, in the first turn."""
+
+
+class _Asker:
+    """Carries the questions to one port, everything that waits as one batch."""
+
+    def __init__(self, port: Port, inbox: Inbox) -> None:
+        self._port = port
+        self._inbox = inbox
+        self._waiting: list[Ask] = []
+        self._wake = anyio.Event()
+
+    def put(self, ask: Ask) -> None:
+        self._waiting.append(ask)
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            while not self._waiting:
+                # Shared by all askers of the port: a new event only when the last one has been used up.
+                if self._wake.is_set():
+                    self._wake = anyio.Event()
+                await self._wake.wait()
+            batch, self._waiting = self._waiting, []
+            requests = [ask.request for ask in batch]
+            answers = await self._port.call_many(requests, min(ask.timeout_s for ask in batch))
+            for ask, answer in zip(batch, answers, strict=True):
+                self._inbox.put(Answered(ask.key, answer))
+
+
+class _Failure:
+    """The exception of a called conversation, on its way to the caller."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class Runtime:
+    """One running node.
+
+    Parameters
+    ----------
+    name
+        The node's name in the topology.
+    machine
+        Its pure core.
+    journal
+        Where its turns are committed.
+    clock
+        Business time.
+    pipes
+        What its links run over.
+    links
+        One configuration for each of the machine's links.
+    ports
+        Who answers `turn.ask`; "journal" is always there.
+    protectors
+        For links whose frames carry a MAC.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        machine: Restorable,
+        journal: Journal,
+        clock: BusinessClock,
+        pipes: Pipes,
+        links: Sequence[LinkConfig],
+        ports: Mapping[str, Port] | None = None,
+        protectors: Mapping[str, Protector] | None = None,
+    ) -> None:
+        self.name = name
+        self.machine = machine
+        self.journal = journal
+        self.clock = clock
+        self.inbox = Inbox()
+        self.faults = Faults()
+        self.trace = TraceRing(name, {link.name: link.dialect for link in links})
+        self.links = {
+            link.name: LinkShell(
+                link, pipes, self.inbox, self.trace, self.faults, clock.now, (protectors or {}).get(link.name)
+            )
+            for link in links
+        }
+        self.turns = 0
+        self._askers = {port: _Asker(answerer, self.inbox) for port, answerer in (ports or {}).items()}
+        self._callers: dict[int, tuple[anyio.Event, list[Any]]] = {}
+        self._calls = count(1)
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Bind, restore, drive for ever. Started once the first turn is durable and every port is taken.
+
+        Raises
+        ------
+        PipeError
+            A port is in use.
+        StoreError
+            A commit failed; the node has stopped.
+        """
+        try:
+            for link in self.links.values():
+                await link.bind()
+            self.machine.restore(await self.journal.load())
+            async with anyio.create_task_group() as tasks:
+                first = Turn(self.clock.now())
+                self.machine.begin(anyio.current_time(), first)
+                await self._finish(first)
+                self._spawn(tasks)
+                task_status.started()
+                await self._drive()
+        finally:
+            for link in self.links.values():
+                await link.unbind()
+
+    async def call(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run a conversation inside the node; return its result once the turn that ended it is durable."""
+        key = next(self._calls)
+        done, result = anyio.Event(), list[Any]()
+        self._callers[key] = (done, result)
+
+        async def conversation() -> Any:
+            try:
+                return await start()
+            except Exception as error:
+                return _Failure(error)
+
+        self.inbox.put(Called(key, conversation))
+        try:
+            await done.wait()
+        finally:
+            self._callers.pop(key, None)
+        if isinstance(result[0], _Failure):
+            raise result[0].error
+        return cast("T", result[0])
+
+    def _spawn(self, tasks: TaskGroup) -> None:
+        for link in self.links.values():
+            tasks.start_soon(link.run, name=f"{self.name}/{link.config.name}")
+        for port, asker in self._askers.items():
+            for number in range(ASKERS):
+                tasks.start_soon(asker.run, name=f"{self.name}/{port}/{number}")
+
+    async def _drive(self) -> None:
+        inbox, machine = self.inbox, self.machine
+        while True:
+            await inbox.wait(machine.deadline())
+            now, turn = anyio.current_time(), Turn(self.clock.now())
+            for event in inbox.take(TURN_MAX):
+                machine.handle(event, now, turn)
+            # After the answers: a tie goes to the answer.
+            machine.expire(now, turn)
+            await self._finish(turn)
+            # A node that never idles must still let its readers and writers run.
+            await anyio.lowlevel.checkpoint()
+
+    async def _finish(self, turn: Turn) -> None:
+        self.turns += 1
+        if turn.stores:
+            await self.journal.commit(turn.stores)
+        for send in turn.sends:
+            self.links[send.link].put(send.connection, send.payload, send.key)
+        for link, connection in turn.closes:
+            self.links[link].close(connection)
+        for link, kind, detail in turn.notes:
+            self.trace.note(turn.at, link, kind, detail)
+        for ask in turn.asks:
+            if ask.port == "journal":
+                assert isinstance(ask.request, Find)
+                self.inbox.put(Answered(ask.key, await self.journal.find(ask.request)))
+            else:
+                self._askers[ask.port].put(ask)
+        for key, value in turn.outs:
+            caller = self._callers.get(cast("int", key))
+            if caller is not None:
+                caller[1].append(value)
+                caller[0].set()
