@@ -52,6 +52,7 @@ def _masked(value: Any) -> Any:
         return {key: "***" if str(key).lower() in HIDDEN_KEYS else _masked(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_masked(item) for item in value]
-    if isinstance(value, (bool, int, float)) or value is None:
+    if isinstance(value, (bool, float)) or value is None:
         return value
-    return mask_text(str(value))
+    masked = mask_text(str(value))
+    return value if isinstance(value, int) and masked == str(value) else masked
