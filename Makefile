@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEEDS ?= 300
 
-.PHONY: help install run demo test check long bench sim wheel clean
+.PHONY: lock help install run demo test check long bench sim wheel clean
 help:
 	@echo "make run     set up, start the house, make one demo payment, stay up until Ctrl-C"
 	@echo "make test    set up and run the test suite"
@@ -51,6 +51,9 @@ bench: install
 
 wheel: install
 	$(BIN)/python -m build --wheel
+
+lock: install
+	$(BIN)/pip freeze --exclude-editable > constraints.txt
 
 clean:
 	rm -rf $(VENV) build dist .cardrails

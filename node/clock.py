@@ -7,9 +7,11 @@ cores as `turn.at`. Advancing it never fires a protocol timeout.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 Wall = Callable[[], datetime]
 """Returns the instant now, timezone-aware UTC."""
@@ -34,12 +36,18 @@ class BusinessClock:
     ----------
     wall
         Where the wall time comes from; injected, so that tests and replays decide it.
+    file
+        Where the offset is kept, so that business time does not run backwards over a restart. None: it is not kept.
     """
 
-    def __init__(self, wall: Wall = wall_clock) -> None:
+    def __init__(self, wall: Wall = wall_clock, file: Path | None = None) -> None:
         self._wall = wall
+        self._file = file
         self.offset = timedelta(0)
         self.version = 0
+        if file is not None and file.exists():
+            kept = json.loads(file.read_text())
+            self.offset, self.version = timedelta(seconds=kept["offset_s"]), kept["version"]
 
     def now(self) -> datetime:
         """Return business time, timezone-aware UTC."""
@@ -57,4 +65,8 @@ class BusinessClock:
             raise ValueError("business time never runs backwards")
         self.offset += by
         self.version += 1
+        if self._file is not None:
+            fresh = self._file.with_suffix(".new")
+            fresh.write_text(json.dumps({"offset_s": self.offset.total_seconds(), "version": self.version}))
+            fresh.replace(self._file)
         return self.now()

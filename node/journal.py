@@ -92,7 +92,7 @@ class SqliteJournal:
     def __init__(self, path: Path, metadata: MetaData, migrations: str, *, power_safe: bool = False) -> None:
         self.path = path
         self._tables = metadata.tables
-        self._lock = _lock(path)
+        self._lock = lock_database(path)
         try:
             upgrade(path, migrations)
             self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -205,7 +205,14 @@ class MemoryJournal:
 _DIALECT = sqlite.dialect()
 
 
-def _lock(path: Path) -> int:
+def lock_database(path: Path) -> int:
+    """Keep every other writer out of a database file; return the descriptor whose closing ends that.
+
+    Raises
+    ------
+    StoreError
+        Another process holds the lock.
+    """
     lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -71,12 +71,12 @@ class TraceRing:
         view["dialect"] = dialect.name
         view["bytes"] = len(crossing.frame)
         try:
+            message = decode(crossing.frame, dialect)
             masked = mask_frame(crossing.frame, dialect)
-            message = decode(masked, dialect)
         except RemoteProtocolError as error:
             view["window"] = masked_window(crossing.frame, error.offset or 0)
             return view
         view["hex"] = masked.hex().upper()
         view["mti"] = message.mti
-        view["fields"] = {str(de): value for de, value in sorted(message.fields.items())}
+        view["fields"] = {str(de): value for de, value in message.masked().items()}
         return view

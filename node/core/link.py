@@ -162,6 +162,10 @@ class LinkMachine:
         """Forget a request that never reached its connection. True if it was in flight and not ours (0800)."""
         return self._in_flight.pop(key, None) is not None and key[0] != "8"
 
+    def forget(self, key: InFlightKey) -> None:
+        """Expect no answer any more: the owner has answered for the peer. What still comes is late."""
+        self._in_flight.pop(key, None)
+
     def received(self, event: Received, now: float, turn: Turn) -> Arrival | None:
         """Take one frame; return what is left for the owner to decide, if anything."""
         connection = self.connections.get(event.connection)

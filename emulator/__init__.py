@@ -1,0 +1,1 @@
+"""The composition root: which nodes there are, how they are joined, and the commands that people type."""

@@ -1,0 +1,253 @@
+"""The topology file: which nodes there are, where they listen, what they speak, and who sells there."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from iso import ConfigError, IsoError
+from iso.dialects import DIALECT_NAMES
+from iso.money import currency
+from node.pipes import PipeError, split_url
+from node.settings import Section, TomlSettings, load, parse
+
+NODE_NAMES = ("hsm", "issuer-a", "issuer-b", "switch", "acquirer", "gateway")
+"""In the order in which they start: each dials only those before it."""
+PARTIES = ("gateway", "acquirer", "switch", "issuer-a", "issuer-b")
+"""Who has a slot in the HSM."""
+
+_ADDRESS = r"^[\w.:\[\]-]+:\d{1,5}$"
+
+
+class Deadlines(Section):
+    """Seconds. A deadline must be shorter than that of whoever waits for its owner."""
+
+    hsm_s: float = Field(default=2.0, gt=0)
+    issuer_s: float = Field(default=8.0, gt=0)
+    switch_leg_s: float = Field(default=10.0, gt=0)
+    acquirer_s: float = Field(default=15.0, gt=0)
+    gateway_s: float = Field(default=25.0, gt=0)
+
+    @model_validator(mode="after")
+    def _nested(self) -> Self:
+        order = [(name, getattr(self, name)) for name in type(self).model_fields]
+        for (inner, inner_s), (outer, outer_s) in zip(order, order[1:], strict=False):
+            if inner_s >= outer_s:
+                raise ValueError(f"{inner} ({inner_s:g}) must be shorter than {outer} ({outer_s:g})")
+        return self
+
+
+class ControlSection(Section):
+    """The control port of a process that runs the whole house."""
+
+    address: str = Field(default="127.0.0.1:8400", pattern=_ADDRESS)
+
+
+def _pipe(url: str) -> str:
+    try:
+        split_url(url)
+    except PipeError:
+        problem = "expected tcp://host:port"
+    else:
+        return url
+    raise ValueError(problem)
+
+
+class _Node(Section):
+    control: str = Field(pattern=_ADDRESS)
+
+
+class HsmSection(_Node):
+    """One host port per party."""
+
+    gateway: str
+    acquirer: str
+    switch: str
+    issuer_a: str = Field(alias="issuer-a")
+    issuer_b: str = Field(alias="issuer-b")
+
+    @field_validator("gateway", "acquirer", "switch", "issuer_a", "issuer_b")
+    @classmethod
+    def _is_pipe(cls, url: str) -> str:
+        return _pipe(url)
+
+    def address_of(self, party: str) -> str:
+        """Return the host port of a party."""
+        return str(getattr(self, party.replace("-", "_")))
+
+
+class GatewaySection(_Node):
+    """Where shops send their requests."""
+
+    http: str = Field(pattern=_ADDRESS)
+
+
+class IsoSection(_Node):
+    """A node that listens for an ISO 8583 link."""
+
+    iso: str
+    dialect: str
+
+    @field_validator("iso")
+    @classmethod
+    def _is_pipe(cls, url: str) -> str:
+        return _pipe(url)
+
+    @field_validator("dialect")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in DIALECT_NAMES:
+            raise ValueError(f"must be one of {', '.join(DIALECT_NAMES)}")
+        return name
+
+
+class AcquirerSection(IsoSection):
+    """The acquirer host; `institution` is its DE 32."""
+
+    institution: str = Field(pattern=r"^\d{1,11}$")
+
+
+class IssuerSection(IsoSection):
+    """An issuer host and the card ranges that are routed to it."""
+
+    bins: tuple[str, ...] = Field(min_length=1)
+
+    @field_validator("bins")
+    @classmethod
+    def _are_prefixes(cls, bins: tuple[str, ...]) -> tuple[str, ...]:
+        for prefix in bins:
+            if not (prefix.isascii() and prefix.isdigit() and 1 <= len(prefix) <= 11):
+                raise ValueError("each is a prefix of 1 to 11 digits")
+        return bins
+
+
+class Nodes(Section):
+    """The six nodes of the house."""
+
+    hsm: HsmSection
+    gateway: GatewaySection
+    acquirer: AcquirerSection
+    switch: IsoSection
+    issuer_a: IssuerSection = Field(alias="issuer-a")
+    issuer_b: IssuerSection = Field(alias="issuer-b")
+
+    @model_validator(mode="after")
+    def _ranges_are_disjoint(self) -> Self:
+        shared = set(self.issuer_a.bins) & set(self.issuer_b.bins)
+        if shared:
+            raise ValueError(f"bin {min(shared)} is routed to both issuers")
+        return self
+
+
+class MerchantSection(Section):
+    """Who sells."""
+
+    id: str = Field(pattern=r"^acct_\w{1,60}$")
+    name: str = Field(min_length=1, max_length=25)
+    merchant: str = Field(pattern=r"^[A-Za-z0-9 ]{15}$")
+    terminals: tuple[str, ...] = Field(min_length=1)
+    mcc: str = Field(pattern=r"^\d{4}$")
+    city: str = Field(min_length=1, max_length=13)
+    country: str = Field(pattern=r"^[A-Z]{2}$")
+    currency: str = Field(pattern=r"^[a-z]{3}$")
+
+    @field_validator("terminals")
+    @classmethod
+    def _have_eight_characters(cls, terminals: tuple[str, ...]) -> tuple[str, ...]:
+        for terminal in terminals:
+            if len(terminal) != 8 or not terminal.isalnum():
+                raise ValueError("each terminal id has eight letters or digits")
+        return terminals
+
+    @field_validator("currency")
+    @classmethod
+    def _is_a_currency(cls, code: str) -> str:
+        try:
+            currency(code.upper())
+        except IsoError:
+            problem = "must be an ISO 4217 currency that iso.money knows"
+        else:
+            return code
+        raise ValueError(problem)
+
+
+class Topology(TomlSettings):
+    """A whole house."""
+
+    durability: Literal["process", "power"] = "process"
+    deadlines: Deadlines = Deadlines()
+    control: ControlSection = ControlSection()
+    nodes: Nodes
+    merchants: tuple[MerchantSection, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        terminals = [terminal for merchant in self.merchants for terminal in merchant.terminals]
+        for what, values in (
+            ("merchant id", [merchant.id for merchant in self.merchants]),
+            ("merchant", [merchant.merchant for merchant in self.merchants]),
+            ("terminal", terminals),
+        ):
+            if len(set(values)) != len(values):
+                raise ValueError(f"every {what} must be unique")
+        return self
+
+
+def default_text() -> str:
+    """Return the topology file that ships with the product."""
+    return (resources.files("emulator") / "topology.toml").read_text("utf-8")
+
+
+def read_topology(path: Path | None) -> Topology:
+    """Read a topology file, or the default house if `path` is None.
+
+    Raises
+    ------
+    ConfigError
+        One line: file, key, value, rule.
+    """
+    return parse(Topology, default_text(), "topology.toml (default)") if path is None else load(Topology, path)
+
+
+def on_free_ports(topology: Topology) -> Topology:
+    """Return the same house with every port left to the operating system."""
+    nodes = topology.nodes
+    free, free_pipe = "127.0.0.1:0", "tcp://127.0.0.1:0"
+    hsm = {party: free_pipe for party in PARTIES}
+
+    def moved(section: _Node, **changes: str) -> dict[str, object]:
+        return {**section.model_dump(by_alias=True), "control": free, **changes}
+
+    return Topology(
+        durability=topology.durability,
+        deadlines=topology.deadlines,
+        control=ControlSection(address=free),
+        merchants=topology.merchants,
+        nodes=Nodes.model_validate(
+            {
+                "hsm": moved(nodes.hsm, **hsm),
+                "gateway": moved(nodes.gateway, http=free),
+                "acquirer": moved(nodes.acquirer, iso=free_pipe),
+                "switch": moved(nodes.switch, iso=free_pipe),
+                "issuer-a": moved(nodes.issuer_a, iso=free_pipe),
+                "issuer-b": moved(nodes.issuer_b, iso=free_pipe),
+            }
+        ),
+    )
+
+
+def check_node_names(names: list[str], file: str) -> list[str]:
+    """Return the nodes to run, in starting order; all if none was named.
+
+    Raises
+    ------
+    ConfigError
+        A name is not a node.
+    """
+    for name in names:
+        if name not in NODE_NAMES:
+            raise ConfigError(file, "--node", name, f"must be one of {', '.join(NODE_NAMES)}")
+    return [name for name in NODE_NAMES if name in names] if names else list(NODE_NAMES)

@@ -1,0 +1,122 @@
+"""Where the HSM keeps what must survive a restart, and nothing in clear.
+
+Keys are stored as key blocks under their party's LMK, card numbers sealed under the vault key. The master secret that
+the LMKs come from is a file of its own, `hsm.lmk`: it stands for the smart cards of a real device. Without it the
+database is of no use; an ephemeral HSM has both in memory only. CVV2s are in no table.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
+
+from hsm_sim.core.engine import KEYS_TABLE
+from hsm_sim.core.keyblock import Entropy
+from hsm_sim.core.vault import CARDS_TABLE, CRYPTOGRAMS_TABLE, REFERENCES_TABLE
+from iso.errors import ConfigError
+from node.journal import Journal, MemoryJournal, SqliteJournal
+
+DATABASE: Final = "hsm.db"
+MASTER: Final = "hsm.lmk"
+MASTER_LENGTH: Final = 32
+
+metadata: Final = MetaData()
+
+keys = Table(
+    KEYS_TABLE,
+    metadata,
+    Column("party", Text, primary_key=True),
+    Column("place", Text, primary_key=True),
+    Column("neighbour", Text, nullable=False),
+    Column("block", Text, nullable=False),
+)
+cards = Table(
+    CARDS_TABLE,
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("requestor", Text, nullable=False),
+    Column("expiry", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("key_version", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    info={"append_only": True},
+)
+cryptograms = Table(
+    CRYPTOGRAMS_TABLE,
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("atc", Integer, primary_key=True),
+    Column("issued_at", Integer, nullable=False),
+    info={"append_only": True},
+)
+references = Table(
+    REFERENCES_TABLE,
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("atc", Integer, primary_key=True),
+    Column("reference", Text, nullable=False),
+    info={"append_only": True},
+)
+
+
+def open_store(data_dir: Path | None, entropy: Entropy, *, power_safe: bool = False) -> tuple[Journal, bytes]:
+    """Open the database and the master secret of an HSM.
+
+    Parameters
+    ----------
+    data_dir
+        Existing folder; None for an ephemeral HSM, which keeps everything in memory.
+    entropy
+        Makes the master secret of a new HSM.
+    power_safe
+        Survive a power loss, not only a killed process.
+
+    Returns
+    -------
+    tuple
+        The journal, and the master secret, bytes[32].
+
+    Raises
+    ------
+    ConfigError
+        The master secret is missing beside an existing database, is not 32 bytes in hex, or others can read it.
+    StoreError
+        Another process writes this database.
+    """
+    if data_dir is None:
+        return MemoryJournal(metadata), entropy(MASTER_LENGTH)
+    database, master_file = data_dir / DATABASE, data_dir / MASTER
+    if database.exists() and not master_file.exists():
+        raise ConfigError(master_file, "file", "missing", f"must lie beside {DATABASE}: it opens its keys")
+    # The journal's lock comes first, so that two processes cannot both make a master secret.
+    journal = SqliteJournal(database, metadata, "hsm_sim.migrations", power_safe=power_safe)
+    if not master_file.exists():
+        _write_master(master_file, entropy(MASTER_LENGTH))
+    return journal, _read_master(master_file)
+
+
+def _write_master(path: Path, secret: bytes) -> None:
+    """Write the secret whole or not at all, readable by its owner only."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secret.hex().upper() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _read_master(path: Path) -> bytes:
+    if path.stat().st_mode & 0o077:
+        raise ConfigError(path, "mode", oct(path.stat().st_mode & 0o777), "must be 0600: nobody else may read it")
+    text = path.read_text("ascii", errors="replace").strip()
+    try:
+        secret = bytes.fromhex(text)
+    except ValueError:
+        secret = b""
+    if len(secret) != MASTER_LENGTH:
+        raise ConfigError(path, "content", "hidden", f"must be {MASTER_LENGTH} bytes in hex")
+    return secret

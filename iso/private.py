@@ -1,0 +1,171 @@
+"""The house's private element: DE 48 as repeated tag (2 AN), length (3 N), value.
+
+Networks lay DE 48 out in their own ways; this one is ours, and foreign layouts are mapped to it at the edge of the
+house. Tags 01 (CVV2) and 05 (token cryptogram) live for one authorisation only: they are never stored, shown or sent in
+advices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from iso.errors import LocalProtocolError, RemoteProtocolError
+from iso.masks import mask_text
+
+__all__ = [
+    "ADDRESS",
+    "ADVICE_CODE",
+    "AVS_RESULT",
+    "CAVV",
+    "CVV2",
+    "CVV2_RESULT",
+    "ECI",
+    "INITIATOR",
+    "NETWORK_TRANSACTION_ID",
+    "ORIGINAL_TIME",
+    "PARTIAL_APPROVAL",
+    "RESPONSE_CODE_1987",
+    "SECRET_TAGS",
+    "STAND_IN",
+    "TOKEN_CRYPTOGRAM",
+    "TRACE_ID",
+    "build_private",
+    "mask_private",
+    "parse_private",
+    "without_secrets",
+]
+
+CVV2 = "01"
+CVV2_RESULT = "02"
+ADDRESS = "03"
+"""Address and postcode."""
+AVS_RESULT = "04"
+TOKEN_CRYPTOGRAM = "05"
+"""Token cryptogram (hex) + ATC + unpredictable number."""
+ECI = "06"
+CAVV = "07"
+PARTIAL_APPROVAL = "08"
+"""Partial approval supported."""
+STAND_IN = "09"
+"""Stand-in: reason, and who stood in."""
+NETWORK_TRANSACTION_ID = "10"
+ADVICE_CODE = "11"
+INITIATOR = "12"
+"""Cardholder or merchant."""
+TRACE_ID = "13"
+RESPONSE_CODE_1987 = "14"
+"""On 1993 legs only: DE 39 as its 1987 leg said it, where the three digits alone would not lead back to it."""
+ORIGINAL_TIME = "15"
+"""On 1993 legs only: DE 7 and DE 33 of the original, which DE 90 has and DE 56 has no place for; n21."""
+
+SECRET_TAGS = frozenset({CVV2, TOKEN_CRYPTOGRAM})
+"""Never stored, traced or sent in advices."""
+
+_HEAD = 5
+_LONGEST = 999
+
+
+def parse_private(text: str) -> dict[str, str]:
+    """Read DE 48.
+
+    Parameters
+    ----------
+    text
+        DE 48; "" has no tags.
+
+    Returns
+    -------
+    dict[str, str]
+        Value by tag, in order; unknown tags are kept.
+
+    Raises
+    ------
+    RemoteProtocolError
+        Not this layout, or a tag comes twice. The offset counts from the beginning of the value.
+
+    Examples
+    --------
+    >>> parse_private("0100312306002" + "05")
+    {'01': '123', '06': '05'}
+    """
+    tags: dict[str, str] = {}
+    at = 0
+    while at < len(text):
+        tag, length = text[at : at + 2], text[at + 2 : at + _HEAD]
+        if not (len(length) == 3 and length.isascii() and length.isdigit() and tag.isascii() and tag.isalnum()):
+            raise RemoteProtocolError("DE 48: a tag and three digits expected", element=48, offset=at)
+        end = at + _HEAD + int(length)
+        if end > len(text) or tag in tags:
+            raise RemoteProtocolError("DE 48: a value is cut off or comes twice", element=48, offset=at)
+        tags[tag] = text[at + _HEAD : end]
+        at = end
+    return tags
+
+
+def build_private(tags: Mapping[str, str]) -> str:
+    """Write DE 48.
+
+    Parameters
+    ----------
+    tags
+        Value by tag, in the order in which to write them.
+
+    Returns
+    -------
+    str
+        DE 48, at most 999 characters.
+
+    Raises
+    ------
+    LocalProtocolError
+        A tag is not two letters or digits, or the whole is too long.
+
+    Examples
+    --------
+    >>> build_private({"06": "05", "13": "trace"})
+    '060020513005trace'
+    """
+    pieces: list[str] = []
+    for tag, value in tags.items():
+        if len(tag) != 2 or not (tag.isascii() and tag.isalnum()):
+            raise LocalProtocolError("DE 48: a tag is two letters or digits", element=48)
+        pieces.append(f"{tag}{len(value):03d}{value}")
+    text = "".join(pieces)
+    if len(text) > _LONGEST:
+        raise LocalProtocolError(f"DE 48: at most {_LONGEST} characters, {len(text)} given", element=48)
+    return text
+
+
+def without_secrets(text: str) -> str:
+    """Drop tags 01 and 05: what remains may be stored and sent in advices; raises as `parse_private`."""
+    return build_private({tag: value for tag, value in parse_private(text).items() if tag not in SECRET_TAGS})
+
+
+def mask_private(text: str, filler: str = "*") -> str:
+    """Hide what must not be shown, keeping the length and the layout.
+
+    Parameters
+    ----------
+    text
+        DE 48 in any layout; never raises.
+    filler
+        The character that replaces a hidden one.
+
+    Returns
+    -------
+    str
+        Same length. Tags 01 and 05 are hidden, other values have card numbers masked; a foreign layout is hidden whole.
+
+    Examples
+    --------
+    >>> mask_private("01003123" + "0600205")
+    '01003***0600205'
+    """
+    try:
+        tags = parse_private(text)
+    except RemoteProtocolError:
+        return filler * len(text)
+    return "".join(
+        f"{tag}{len(value):03d}{filler * len(value) if tag in SECRET_TAGS else mask_text(value)}"
+        for tag, value in tags.items()
+    )

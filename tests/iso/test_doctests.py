@@ -1,0 +1,23 @@
+"""The examples in the docstrings are true."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import iso
+
+MODULES = sorted(f"iso.{module.name}" for module in pkgutil.iter_modules(iso.__path__))
+
+
+class TestExamples:
+    """What a docstring shows is what happens."""
+
+    @pytest.mark.parametrize("name", MODULES)
+    def test_of_each_module(self, name: str) -> None:
+        results = doctest.testmod(importlib.import_module(name))
+
+        assert results.failed == 0
