@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Self
 
@@ -34,7 +35,7 @@ class Deadlines(Section):
     @model_validator(mode="after")
     def _nested(self) -> Self:
         order = [(name, getattr(self, name)) for name in type(self).model_fields]
-        for (inner, inner_s), (outer, outer_s) in zip(order, order[1:], strict=False):
+        for (inner, inner_s), (outer, outer_s) in pairwise(order):
             if inner_s >= outer_s:
                 raise ValueError(f"{inner} ({inner_s:g}) must be shorter than {outer} ({outer_s:g})")
         return self
@@ -216,7 +217,7 @@ def on_free_ports(topology: Topology) -> Topology:
     """Return the same house with every port left to the operating system."""
     nodes = topology.nodes
     free, free_pipe = "127.0.0.1:0", "tcp://127.0.0.1:0"
-    hsm = {party: free_pipe for party in PARTIES}
+    hsm = dict.fromkeys(PARTIES, free_pipe)
 
     def moved(section: _Node, **changes: str) -> dict[str, object]:
         return {**section.model_dump(by_alias=True), "control": free, **changes}

@@ -6,11 +6,12 @@ grows. The driver takes every waiting piece of work as one turn: decide, commit,
 """
 
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 
 import anyio
 import anyio.lowlevel
-from anyio.abc import ByteStream, TaskGroup, TaskStatus
+from anyio.abc import ByteStream, TaskStatus
 
 from hsm_sim.config import HsmConfig, PartyConfig
 from hsm_sim.core.engine import KEYS_TABLE, Engine, build_engine
@@ -92,18 +93,16 @@ class HsmNode:
         StoreError
             A commit failed; the node has stopped.
         """
-        listeners = [(party, await self._pipes.listen(party.address)) for party in self.config.parties]
-        self.addresses = {party.name: listener.address for party, listener in listeners}
-        parties = [party.party() for party in self.config.parties]
-        stored = await self.journal.load()
-        engine, rows = build_engine(parties, self._master, self._entropy, stored, self.config.header_length)
-        if rows:
-            await self.journal.commit({KEYS_TABLE: rows})
-        self._engine = engine
-        async with anyio.create_task_group() as tasks:
-            self._serve(listeners, tasks)
-            task_status.started()
-            await self._drive(engine)
+        async with AsyncExitStack() as bound:
+            listeners = [(party, await self._bind(party, bound)) for party in self.config.parties]
+            self.addresses = {party.name: listener.address for party, listener in listeners}
+            self._engine = await self._open()
+            async with anyio.create_task_group() as tasks:
+                for party, listener in listeners:
+                    serve = partial(self._serve_stream, party.name)
+                    tasks.start_soon(listener.serve, serve, name=f"hsm/{party.name}")
+                task_status.started()
+                await self._drive(self._engine)
 
     @property
     def engine(self) -> Engine:
@@ -156,9 +155,19 @@ class HsmNode:
         with anyio.CancelScope(deadline=float("inf") if until is None else until):
             await self._wake.wait()
 
-    def _serve(self, listeners: list[tuple[PartyConfig, Listener]], tasks: TaskGroup) -> None:
-        for party, listener in listeners:
-            tasks.start_soon(listener.serve, partial(self._serve_stream, party.name), name=f"hsm/{party.name}")
+    async def _bind(self, party: PartyConfig, bound: AsyncExitStack) -> Listener:
+        listener = await self._pipes.listen(party.address)
+        bound.push_async_callback(listener.aclose)
+        return listener
+
+    async def _open(self) -> Engine:
+        """Load what is stored and make what is missing; the new keys are durable before anybody can use them."""
+        parties = [party.party() for party in self.config.parties]
+        stored = await self.journal.load()
+        engine, rows = build_engine(parties, self._master, self._entropy, stored, self.config.header_length)
+        if rows:
+            await self.journal.commit({KEYS_TABLE: rows})
+        return engine
 
     async def _serve_stream(self, party: str, stream: ByteStream) -> None:
         async with closing(stream):

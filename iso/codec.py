@@ -16,7 +16,7 @@ from iso.errors import LocalProtocolError, RemoteProtocolError
 from iso.message import Message
 from iso.mti import is_valid
 
-__all__ = ["decode", "encode", "spans"]
+__all__ = ["decode", "decode_with_spans", "encode", "spans"]
 
 _NO_MAC = "0" * 16
 _FIRST_SECONDARY = 65
@@ -112,11 +112,19 @@ def decode(data: bytes, dialect: Dialect) -> Message:
     >>> decode(b"08008220000000000000040000000000000011251613360002553" + b"01", dialect("ascii87")).get(70)
     '301'
     """
-    data = bytes(data)
+    return _read(bytes(data), dialect, None)
+
+
+def _read(data: bytes, dialect: Dialect, ends: list[int] | None) -> Message:
+    """Walk a message; where `ends` is given, note in it where MTI, bitmap and each element end."""
     mti: str | None = None
     try:
         mti, at = _read_mti(data, dialect.header_bytes, dialect)
+        if ends is not None:
+            ends.append(at)
         elements, at = _read_bitmap(data, at, dialect)
+        if ends is not None:
+            ends.append(at)
         readers = dialect.readers
         fields: dict[int, str] = {}
         for element in elements:
@@ -124,6 +132,8 @@ def decode(data: bytes, dialect: Dialect) -> Message:
             if reader is None:
                 raise _undefined(element, at)
             fields[element], at = reader(data, at)
+            if ends is not None:
+                ends.append(at)
         if at != len(data) or dialect.mac:
             _check_end(data, at, elements, dialect)
     except RemoteProtocolError as error:
@@ -226,15 +236,12 @@ def spans(data: bytes, dialect: Dialect) -> list[tuple[int, int, int]]:
     RemoteProtocolError
         As `decode`.
     """
-    data = bytes(data)
-    decode(data, dialect)
-    start = dialect.header_bytes
-    _, at = _read_mti(data, start, dialect)
-    found = [(0, start, at)]
-    elements, end = _read_bitmap(data, at, dialect)
-    found.append((1, at, end))
-    for element in elements:
-        start = end
-        _, end = dialect.readers[element](data, start)
-        found.append((element, start, end))
-    return found
+    return decode_with_spans(data, dialect)[1]
+
+
+def decode_with_spans(data: bytes, dialect: Dialect) -> tuple[Message, list[tuple[int, int, int]]]:
+    """Do the work of `decode` and `spans` in one walk."""
+    ends: list[int] = []
+    message = _read(bytes(data), dialect, ends)
+    starts = [dialect.header_bytes, *ends]
+    return message, list(zip((0, 1, *message.fields), starts, ends, strict=False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from iso.codec import decode, spans
+from iso.codec import decode_with_spans
 from iso.dialect import Dialect
 from iso.elements import HIDDEN_ELEMENTS, TEXT_ELEMENTS
 from iso.masks import luhn_digit, luhn_valid, mask_pan, mask_text, masked_window
@@ -35,9 +35,9 @@ def mask_frame(data: bytes, dialect: Dialect) -> bytes:
     RemoteProtocolError
         `data` does not decode: keep only `masked_window(data, error.offset)`.
     """
-    message = decode(data, dialect)
+    message, where = decode_with_spans(data, dialect)
     masked = bytearray(data)
-    for element, start, end in spans(data, dialect):
+    for element, start, end in where:
         is_text = element in TEXT_ELEMENTS and dialect.formats[element].kind in _TEXT_KINDS
         if is_text or element in _REPLACED:
             masked[start:end] = dialect.writers[element](_masked_value(element, message[element]))

@@ -21,7 +21,7 @@ Writer = Callable[[str], bytes]
 
 # Lengths above this are computed rather than looked up; no decimal prefix in use is longer.
 _TABLE_LIMIT = 9999
-_PACKED = {"n": b"0123456789", "z": b"0123456789D", "b": b"0123456789ABCDEF", "text": b"0123456789ABCDEF"}
+_PACKED = {"n": b"0123456789", "z": b"0123456789D", "b": b"0123456789ABCDEF"}
 _UNIT = {True: "digits", False: "bytes"}
 
 
@@ -77,16 +77,22 @@ def _foreign(element: int, kind: str, at: int) -> RemoteProtocolError:
     return RemoteProtocolError(f"DE {element}: not {kind} content", element=element, offset=at)
 
 
-def _allowed(field: FieldFormat) -> bytes | None:
-    """Give the legal bytes of a text field, or None where every character will do."""
-    if field.kind in CONTENT:
-        return CONTENT[field.kind].encode(field.encoding)
-    return None
+def _alphabet(field: FieldFormat) -> tuple[bytes, bytes] | None:
+    """Give the legal characters of a text field, in ASCII and as they are written, or None where any will do.
+
+    Python decodes EBCDIC character by character; translating the bytes first is twice as fast.
+    """
+    characters = CONTENT.get(field.kind)
+    if characters is None:
+        return None
+    return characters.encode("ascii"), characters.encode(field.encoding)
 
 
 def _text_reader(element: int, field: FieldFormat) -> Reader:
     encoding, size, kind = field.encoding, field.size, field.kind
-    allowed = _allowed(field)
+    alphabet = _alphabet(field)
+    allowed = alphabet[1] if alphabet else None
+    to_ascii = bytes.maketrans(alphabet[1], alphabet[0]) if alphabet and alphabet[0] != alphabet[1] else None
     read_prefix = _prefix_reader(element, field) if field.prefix_bytes else None
     width, halve = field.prefix_bytes, field.nibbles
 
@@ -103,6 +109,8 @@ def _text_reader(element: int, field: FieldFormat) -> Reader:
             raise _short(element, length, data, at)
         if allowed is not None and (bad := raw.translate(None, allowed)):
             raise _foreign(element, kind, at + raw.index(bad[0]))
+        if to_ascii is not None:
+            return raw.translate(to_ascii).decode("ascii"), end
         try:
             return raw.decode(encoding), end
         except UnicodeError:
@@ -234,8 +242,11 @@ def _illegal(element: int, kind: str) -> LocalProtocolError:
 
 
 def _text_writer(element: int, field: FieldFormat) -> Writer:
-    encoding, kind, factor = field.encoding, field.kind, 2 if field.nibbles else 1
-    allowed, check = _allowed(field), _length_check(element, field)
+    kind, factor = field.kind, 2 if field.nibbles else 1
+    alphabet, check = _alphabet(field), _length_check(element, field)
+    encoding = "ascii" if alphabet else field.encoding
+    allowed = alphabet[0] if alphabet else None
+    from_ascii = bytes.maketrans(*alphabet) if alphabet and alphabet[0] != alphabet[1] else None
 
     def write(value: str) -> bytes:
         try:
@@ -244,6 +255,8 @@ def _text_writer(element: int, field: FieldFormat) -> Writer:
             raw = None
         if raw is None or (allowed is not None and raw.translate(None, allowed)):
             raise _illegal(element, kind)
+        if from_ascii is not None:
+            raw = raw.translate(from_ascii)
         return check(len(raw) * factor) + raw
 
     return write
@@ -280,7 +293,7 @@ def _bytes_writer(element: int, field: FieldFormat) -> Writer:
 
 def _nibbles_writer(element: int, field: FieldFormat) -> Writer:
     kind, left, right = field.kind, field.left_pad, field.right_pad
-    check, allowed = _length_check(element, field), _PACKED[field.kind] + (b"abcdef" if field.kind in "btext" else b"")
+    check, allowed = _length_check(element, field), _PACKED[field.kind] + (b"abcdef" if kind == "b" else b"")
     separators = kind == "z"
 
     def write(value: str) -> bytes:

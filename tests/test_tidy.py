@@ -70,6 +70,7 @@ class TestLengths:
         too_long = {
             f"{path.relative_to(ROOT)}:{node.name}": body_lines(node)
             for path in product_files()
+            if "migrations" not in path.parts  # a table is as long as it is
             for node in functions(path)
             if body_lines(node) > FUNCTION_MAX_LINES
         }

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from emulator.render import message_lines
-from iso import CardrailsError, RemoteProtocolError, decode, dialect, framing
+from iso import CardrailsError, Dialect, RemoteProtocolError, decode, dialect, framing
 from iso.dialects import DIALECT_NAMES
 from iso.masks import masked_window
 
@@ -31,10 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     data = _bytes(arguments)
     try:
         if arguments.framed:
-            frames = framing(spoken.framing).decoder().feed(data)
-            if len(frames) != 1:
-                raise RemoteProtocolError(f"one whole frame expected, {len(frames)} found")
-            data = frames[0]
+            data = _unframed(data, spoken)
         message = decode(data, spoken)
     except RemoteProtocolError as error:
         problem = {"error": str(error), "element": error.element, "offset": error.offset}
@@ -53,6 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
         at = "" if problem["offset"] is None else f" at byte {problem['offset']}"
         print(f"not a {spoken.name} message{at}: {problem['error']}\n{window}", file=sys.stderr)
     return 1
+
+
+def _unframed(data: bytes, spoken: Dialect) -> bytes:
+    frames = framing(spoken.framing).decoder().feed(data)
+    if len(frames) != 1:
+        raise RemoteProtocolError(f"one whole frame expected, {len(frames)} found")
+    return frames[0]
 
 
 def _bytes(arguments: argparse.Namespace) -> bytes:

@@ -11,7 +11,7 @@ import hmac
 from typing import Final, TypeAlias
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
 
@@ -24,7 +24,7 @@ _FINGERPRINT_LABEL: Final = b"hsm_sim/pan-fp/v1"
 
 
 class Tdes:
-    """One TDES key with its cached contexts.
+    """One TDES key with its cached context.
 
     Parameters
     ----------
@@ -32,22 +32,18 @@ class Tdes:
         bytes[8], bytes[16] or bytes[24]. Single-length keys exist only as the left half of a double-length one.
     """
 
-    __slots__ = ("_cipher", "_decrypt", "_encrypt")
+    __slots__ = ("_cipher", "_context")
 
     def __init__(self, key: bytes) -> None:
         whole = key * 3 if len(key) == 8 else (key + key[:8])[:24]
         self._cipher = TripleDES(whole)
-        context = Cipher(self._cipher, modes.ECB())
-        self._encrypt = context.encryptor()
-        self._decrypt = context.decryptor()
+        self._context: CipherContext | None = None
 
     def encrypt(self, data: bytes) -> bytes:
         """Encrypt whole blocks in ECB mode."""
-        return self._encrypt.update(data)
-
-    def decrypt(self, data: bytes) -> bytes:
-        """Decrypt whole blocks in ECB mode."""
-        return self._decrypt.update(data)
+        if self._context is None:
+            self._context = Cipher(self._cipher, modes.ECB()).encryptor()
+        return self._context.update(data)
 
     def chain(self, data: bytes) -> bytes:
         """Return the last block of a CBC encryption from a zero vector: bytes[8]."""

@@ -309,8 +309,14 @@ class Vault:
         return atc
 
     def _forget_stale(self, card: _Card, at: int) -> None:
-        """Drop counters that were never used and no longer can be: memory holds what may still be spent."""
-        for atc in [atc for atc, issued_at in card.issued.items() if at - issued_at > CRYPTOGRAM_LIVES_S]:
+        """Drop counters that were never used and no longer can be: memory holds what may still be spent.
+
+        They lie in the order of their issue, so this looks only at those that it drops and at one more.
+        """
+        while card.issued:
+            atc = next(iter(card.issued))
+            if at - card.issued[atc] <= CRYPTOGRAM_LIVES_S:
+                break
             del card.issued[atc]
 
 

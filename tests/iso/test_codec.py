@@ -335,3 +335,48 @@ class TestForeignSpecifications:
         assert "mine" in str(caught.value)
         assert "37" in str(caught.value)
         assert "\n" not in str(caught.value)
+
+    def test_a_header_of_fixed_length_is_kept(self) -> None:
+        spec: dict[str, Any] = copy.deepcopy(specs.default)
+        spec["h"]["max_len"] = 4
+        mine = Dialect.from_pyiso8583(spec, name="mine")
+
+        message = decode(b"ISO1" + encode(network_message(), FOREIGN["default"]), mine)
+
+        assert bytes.fromhex(message.header) == b"ISO1"
+        assert encode(message, mine).startswith(b"ISO1")
+
+    def test_a_tpdu_can_be_added(self) -> None:
+        mine = Dialect.from_pyiso8583(specs.default, name="mine", header="tpdu")
+
+        assert encode(network_message().with_header("6000010002"), mine).hex().startswith("6000010002")
+
+    @pytest.mark.parametrize(
+        ("changes", "options"),
+        [
+            ({"h": {"max_len": 4, "len_type": 1}}, {}),
+            ({"h": {"max_len": 4}}, {"header": "tpdu"}),
+            ({"1": {"data_enc": "ascii"}}, {}),
+            ({"t": {"data_enc": "klingon"}}, {}),
+            ({}, {"version": "2087"}),
+            ({}, {"header": "vap"}),
+        ],
+    )
+    def test_what_no_dialect_can_do_is_refused(self, changes: dict[str, Any], options: dict[str, str]) -> None:
+        spec: dict[str, Any] = copy.deepcopy(specs.default)
+        for key, change in changes.items():
+            spec[key] |= change
+
+        with pytest.raises(ConfigError):
+            Dialect.from_pyiso8583(spec, name="mine", **options)
+
+    def test_a_missing_key_is_named(self) -> None:
+        spec = {key: row for key, row in specs.default.items() if key != "t"}
+
+        with pytest.raises(ConfigError, match="t = None"):
+            Dialect.from_pyiso8583(spec, name="mine")
+
+    def test_elements_beyond_128_are_left_out(self) -> None:
+        spec = specs.default | {"129": specs.default["128"]}
+
+        assert max(Dialect.from_pyiso8583(spec, name="mine").formats) == 128

@@ -1,0 +1,1 @@
+"""Migrations of the acquirer's store; the environment is `node.migrate`'s."""

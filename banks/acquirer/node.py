@@ -1,0 +1,87 @@
+"""The acquirer's shell: puts host, journal, pipes and link MACs together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import TaskStatus
+
+from banks.acquirer.books import NETWORK
+from banks.acquirer.config import AcquirerConfig
+from banks.acquirer.host import GATEWAY, build_acquirer
+from banks.acquirer.store import METADATA
+from iso import dialect
+from node.clock import BusinessClock
+from node.journal import Journal, MemoryJournal, SqliteJournal
+from node.link import LinkConfig, Protector
+from node.pipes import Pipes
+from node.runtime import Runtime
+
+MIGRATIONS = "banks.acquirer.migrations"
+
+
+def open_journal(path: Path | None, *, power_safe: bool = False) -> Journal:
+    """Return the acquirer's journal in a file, or in memory if `path` is None.
+
+    Raises
+    ------
+    StoreError
+        Another process writes this file.
+    """
+    if path is None:
+        return MemoryJournal(METADATA)
+    return SqliteJournal(path, METADATA, MIGRATIONS, power_safe=power_safe)
+
+
+class AcquirerNode:
+    """One running acquirer.
+
+    Parameters
+    ----------
+    protector
+        Seals and checks the frames of the network's link; None for a dialect without a MAC.
+    """
+
+    def __init__(
+        self,
+        config: AcquirerConfig,
+        journal: Journal,
+        clock: BusinessClock,
+        pipes: Pipes,
+        protector: Protector | None = None,
+    ) -> None:
+        self.config = config
+        gateway, network = dialect(config.dialect), dialect(config.network_dialect)
+        self.host = build_acquirer(gateway, network, config.directory(), config.rules())
+        links = [
+            LinkConfig(GATEWAY, "listen", config.address, gateway),
+            LinkConfig(NETWORK, "dial", config.network_address, network),
+        ]
+        protectors = {NETWORK: protector} if protector is not None else {}
+        self.runtime = Runtime(config.name, self.host, journal, clock, pipes, links, protectors=protectors)
+
+    @property
+    def address(self) -> str:
+        """Where gateways dial; with the real port once the node has started."""
+        return self.runtime.links[GATEWAY].address
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the gateway and the network have signed on."""
+        return all(link.is_up for link in self.host.links.values())
+
+    async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Serve for ever; started once the gateway's port is taken and the restart's duties are durable.
+
+        Raises
+        ------
+        CardrailsError
+            A port is in use, or a commit failed: the node has stopped.
+        """
+        await self.runtime.run(task_status=task_status)
+
+    def view(self) -> dict[str, Any]:
+        """Summarise for the control port, without card numbers."""
+        return self.host.view()

@@ -1,0 +1,1 @@
+"""The pure part of the banks: decisions, identities, numbers. No input, output, time or chance."""

@@ -1,0 +1,78 @@
+"""The requests a bank remembers: all that are open, and the most recent ones that are settled.
+
+Older ones are in the journal only. `is_complete` says whether memory still holds everything there ever was, so that
+a young node need not ask its journal about requests that it cannot have seen.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Generic, Protocol, TypeVar
+
+
+class Remembered(Protocol):
+    """What can be remembered: it has a key, and names under which others refer to it."""
+
+    @property
+    def key(self) -> str:
+        """Unique."""
+
+    def names(self) -> Iterable[str]:
+        """Names shared with other records of the same payment; they never change."""
+
+
+R = TypeVar("R", bound=Remembered)
+
+
+class Memory(Generic[R]):
+    """Records by key and by name.
+
+    Parameters
+    ----------
+    settled_max
+        How many settled records are kept beside the open ones.
+    """
+
+    def __init__(self, settled_max: int) -> None:
+        self.is_complete = True
+        self._settled_max = settled_max
+        self._records: dict[str, R] = {}
+        self._named: dict[str, list[R]] = {}
+        self._settled: deque[str] = deque()
+
+    def get(self, key: str) -> R | None:
+        """Return the record of a key."""
+        return self._records.get(key)
+
+    def named(self, name: str) -> list[R]:
+        """Return the records that carry a name, oldest first."""
+        return list(self._named.get(name, ()))
+
+    def add(self, record: R) -> None:
+        """Remember a record; it stays until it is settled and others have been settled after it."""
+        self._records[record.key] = record
+        for name in record.names():
+            self._named.setdefault(name, []).append(record)
+
+    def settle(self, record: R) -> None:
+        """Let a record go once `settled_max` others have been settled after it."""
+        self._settled.append(record.key)
+        while len(self._settled) > self._settled_max:
+            oldest = self._records.get(self._settled.popleft())
+            if oldest is not None:
+                self.is_complete = False
+                self.forget(oldest)
+
+    def forget(self, record: R) -> None:
+        """Drop a record."""
+        self._records.pop(record.key, None)
+        for name in record.names():
+            others = [other for other in self._named.get(name, ()) if other is not record]
+            if others:
+                self._named[name] = others
+            else:
+                self._named.pop(name, None)
+
+    def __len__(self) -> int:
+        return len(self._records)

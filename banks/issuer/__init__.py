@@ -1,0 +1,1 @@
+"""The issuer host: cards, accounts and the decision to hold a cardholder's money."""

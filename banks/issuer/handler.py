@@ -1,0 +1,363 @@
+"""How an issuer answers: facts from its HSM, one pure decision, the hold, the rows, the reply.
+
+`answer` reads from top to bottom. Between the last await of a conversation and its reply nothing else can happen in
+the node, so decision, hold and rows belong to one step: two requests on one account never both see the same money.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from banks.core.cards import ANY, Card, account_name
+from banks.core.decide import (
+    CODES,
+    MATCH,
+    NO_MATCH,
+    NOT_PROCESSED,
+    UNAVAILABLE,
+    Asked,
+    Facts,
+    Reason,
+    Verdict,
+    decide,
+)
+from banks.core.identity import business_key, original_name, own_name, payment_name
+from banks.core.joins import Joins
+from banks.core.requests import (
+    APPROVED,
+    DECIDING,
+    DECLINED,
+    REQUESTS,
+    REVERSED,
+    TAKEN,
+    RequestRow,
+    TakenRequest,
+    authorisation_code,
+)
+from banks.issuer.books import IssuerBooks
+from banks.ledger import Outcome
+from hsm_sim.requests import CvvChecked, Fingerprint, Fingerprinted, VerifyCvv
+from iso import Message, RemoteProtocolError
+from iso.private import CVV2, CVV2_RESULT, build_private, parse_private
+from node.core.find import Find
+from node.core.host import Desk
+from node.core.link import Arrival
+from node.core.steps import UNKNOWN, Reply
+
+APPROVING = frozenset({"00", "08", "10", "11"})
+"""DE 39 values that approve. Source: shared facts, iso8583 3.4."""
+
+_NEEDED = {
+    "10": (2, 3, 4, 7, 11, 49),
+    "12": (2, 3, 4, 7, 11, 39, 49),
+    "40": (7, 11),
+    "42": (7, 11),
+}
+_FORMAT_ERROR, _INVALID, _UNSUPPORTED, _MALFUNCTION = "30", "12", "40", "96"
+_CVV2_SERVICE_CODE = "000"
+_HSM_OK, _HSM_MISMATCH, _HSM_NO_KEY, _HSM_BAD_PAN = "00", "01", "12", "22"
+_SAME_PAYMENT_MAX = 8
+
+
+class _Holder(NamedTuple):
+    """Who pays, as far as the HSM could say."""
+
+    is_known: bool
+    fingerprint: str
+    cvv2: str
+
+
+class IssuerHandler:
+    """Answers the network's requests."""
+
+    def __init__(self, books: IssuerBooks, desk: Desk, joins: Joins) -> None:
+        self.books = books
+        self.desk = desk
+        self.joins = joins
+
+    async def answer(self, arrival: Arrival) -> Message | None:
+        """Return the response to a request, or None if there is to be none."""
+        request = arrival.message
+        refusal = unacceptable(request)
+        if refusal is not None:
+            return request.reply(refusal)
+        key = business_key(request)
+        taken = self.books.memory.get(key)
+        if taken is None:
+            return await self._first(key, request)
+        if taken.is_deciding:
+            if not await self.joins.wait(taken, self.books.rules.answer_timeout_s):
+                return None
+            taken = self.books.memory.get(key)
+        return None if taken is None else _reply(taken.row, request)
+
+    async def _first(self, key: str, request: Message) -> Message | None:
+        # In memory before the first await: a copy that comes meanwhile finds it and waits.
+        taken = TakenRequest(_undecided(key, request))
+        self.books.memory.add(taken)
+        if not await self._load("key", key):
+            self._abandon(taken)
+            return request.reply(_MALFUNCTION)
+        if not taken.is_deciding:
+            self.joins.release(taken)
+            return _reply(taken.row, request)
+        function = request.mti[1:3]
+        if function == "10":
+            decided = await self._authorise(taken, request)
+        elif function == "12":
+            decided = await self._advise(taken, request)
+        else:
+            decided = await self._reverse(taken, request)
+        if decided is None:
+            self._abandon(taken)
+            return request.reply(_MALFUNCTION)
+        self.books.settle(taken, decided, self.desk.turn)
+        answer = _reply(decided, request)
+        self.joins.release(taken)
+        return await self._scripted(taken, answer) if function == "10" else answer
+
+    # The three things a network asks for. Each returns the settled row, or None to be asked again.
+
+    async def _authorise(self, taken: TakenRequest, request: Message) -> RequestRow | None:
+        holder = await self._holder(request)
+        books, turn = self.books, self.desk.turn
+        card = books.cards.get(holder.fingerprint)
+        account = account_name(card.account, request.currency) if card else ""
+        entry = books.ledger.accounts.get(account)
+        facts = Facts(
+            at=turn.at,
+            is_reversed=not books.tombstones.isdisjoint(taken.names()),
+            is_known=holder.is_known,
+            cvv2=holder.cvv2,
+            has_cvv2=bool(_cvv2(request)),
+            available_minor=entry.available_minor if entry else None,
+        )
+        asked = Asked(request.processing_code, request.amount_minor, request.get(14) or "")
+        verdict = decide(facts, card, asked)
+        row = taken.row._replace(
+            sequence=books.count(REQUESTS, turn),
+            card=holder.fingerprint,
+            account=account,
+            state=APPROVED if verdict.approves else DECLINED,
+            code=verdict.code,
+            reason=verdict.reason.name,
+            cvv2_result=holder.cvv2,
+            at=turn.at.isoformat(),
+        )
+        return self._granted(row, card, verdict) if card and verdict.approves else row
+
+    def _granted(self, row: RequestRow, card: Card, verdict: Verdict) -> RequestRow:
+        turn = self.desk.turn
+        code = authorisation_code(self.books.count("approvals", turn))
+        if card.velocity_max >= 0:
+            self.books.put_card(card.after_approval(turn.at), turn)
+        hold = self._hold(row, forced=False) if verdict.reason is Reason.APPROVED else ""
+        return row._replace(authorisation_code=code, hold=hold)
+
+    async def _advise(self, taken: TakenRequest, request: Message) -> RequestRow | None:
+        """Book what stand-in has promised, unless the hold it promised is there already."""
+        name = original_name(request)
+        if not await self._load_payment(request, name):
+            return None
+        for original in self._originals(request, name):
+            if original.is_deciding and not await self.joins.wait(original, self.books.rules.answer_timeout_s):
+                return None
+        holder = await self._holder(request)
+        books, turn = self.books, self.desk.turn
+        # An advice takes the place of its original: a reversal of either finds it.
+        books.memory.forget(taken)
+        taken.row = taken.row._replace(original=name)
+        books.memory.add(taken)
+        row = taken.row._replace(
+            sequence=books.count(REQUESTS, turn),
+            card=holder.fingerprint,
+            state=TAKEN,
+            code="00",
+            at=turn.at.isoformat(),
+        )
+        states = {original.row.state for original in self._originals(request, name)}
+        if REVERSED in states or name in books.tombstones or row.own in books.tombstones:
+            return row._replace(reason="reversed before")
+        if (request.get(39) or "") not in APPROVING:
+            return row._replace(reason="declined in stand-in")
+        if APPROVED in states:
+            return row._replace(reason="confirms a hold")
+        # An advice is never refused for good because the HSM is silent now: it is asked for again.
+        return self._promised(row, request, holder) if holder.is_known else None
+
+    def _promised(self, row: RequestRow, request: Message, holder: _Holder) -> RequestRow:
+        card = self.books.cards.get(holder.fingerprint)
+        if card is None:
+            return row._replace(state=DECLINED, code=CODES[Reason.NO_CARD], reason=Reason.NO_CARD.name)
+        account = account_name(card.account, request.currency)
+        if account not in self.books.ledger.accounts:
+            return row._replace(state=DECLINED, code=CODES[Reason.NO_ACCOUNT], reason=Reason.NO_ACCOUNT.name)
+        row = row._replace(account=account, state=APPROVED, reason="promised in stand-in")
+        return row._replace(hold=self._hold(row, forced=True)) if row.amount_minor else row
+
+    async def _reverse(self, taken: TakenRequest, request: Message) -> RequestRow | None:
+        """Void what the original holds, or leave a tombstone that declines it if it comes later."""
+        name = original_name(request)
+        if not await self._load_payment(request, name):
+            return None
+        books, turn = self.books, self.desk.turn
+        originals = self._originals(request, name)
+        for original in originals:
+            if original.is_deciding:
+                books.bury(original.row.own, turn)
+            elif original.row.state == APPROVED:
+                if original.row.hold:
+                    books.ledger.void(original.row.hold, request.rrn, turn)
+                books.change(original, REVERSED, turn)
+        if not originals:
+            books.bury(name, turn)
+        return taken.row._replace(
+            sequence=books.count(REQUESTS, turn),
+            state=TAKEN,
+            code="00",
+            reason="reversed" if originals else "came before its original",
+            at=turn.at.isoformat(),
+        )
+
+    # What they share.
+
+    async def _holder(self, request: Message) -> _Holder:
+        pan = request.pan
+        if not 12 <= len(pan) <= 19:
+            return _Holder(True, "", NOT_PROCESSED)
+        found = await self.desk.ask("hsm", Fingerprint(pan), self.books.rules.hsm_timeout_s)
+        if not isinstance(found, Fingerprinted) or found.code not in (_HSM_OK, _HSM_BAD_PAN):
+            return _Holder(False, "", UNAVAILABLE)
+        card = self.books.cards.get(found.fingerprint)
+        return _Holder(True, found.fingerprint, NOT_PROCESSED if card is None else await self._cvv2(card, request))
+
+    async def _cvv2(self, card: Card, request: Message) -> str:
+        cvv2 = _cvv2(request)
+        if not cvv2:
+            return NOT_PROCESSED
+        if card.cvc_rule == ANY:
+            return MATCH
+        expiry = card.expiry or request.get(14) or ""
+        if not (len(cvv2) == 3 and cvv2.isascii() and cvv2.isdigit() and expiry):
+            return NO_MATCH
+        question = VerifyCvv(card.cvk, request.pan, expiry, _CVV2_SERVICE_CODE, cvv2)
+        checked = await self.desk.ask("hsm", question, self.books.rules.hsm_timeout_s)
+        if not isinstance(checked, CvvChecked):
+            return UNAVAILABLE
+        # A card whose key is not in the HSM cannot be verified by anything: that fails closed, like a mismatch.
+        results = {_HSM_OK: MATCH, _HSM_MISMATCH: NO_MATCH, _HSM_NO_KEY: NO_MATCH}
+        return results.get(checked.code, UNAVAILABLE)
+
+    def _hold(self, row: RequestRow, *, forced: bool) -> str:
+        identifier = f"h{row.sequence}"
+        outcome = self.books.ledger.hold(
+            identifier,
+            row.account,
+            row.amount_minor,
+            self.books.rules.hold_s,
+            row.payment or row.own,
+            self.desk.turn,
+            forced=forced,
+        )
+        assert outcome is Outcome.DONE, "what was decided in this step can be held in this step"
+        return identifier
+
+    def _originals(self, request: Message, name: str) -> list[TakenRequest]:
+        memory = self.books.memory
+        found = [taken for taken in memory.named(name) if taken.row.mti[1] == "1"]
+        if not found:
+            same = memory.named(payment_name(request))
+            found = [taken for taken in same if taken.row.mti[1] == "1" and _same_amount(taken, request)]
+        mine = business_key(request)
+        return [taken for taken in found if taken.key != mine]
+
+    async def _load_payment(self, request: Message, name: str) -> bool:
+        for column, value in (("own", name), ("original", name), ("payment", payment_name(request))):
+            if value and not await self._load(column, value):
+                return False
+        return True
+
+    async def _load(self, column: str, value: str) -> bool:
+        """Bring stored requests back into memory; False if the journal is silent."""
+        if self.books.memory.is_complete:
+            return True
+        find = Find(REQUESTS, {column: value}, limit=_SAME_PAYMENT_MAX)
+        rows = await self.desk.ask("journal", find, self.books.rules.journal_timeout_s)
+        if rows is UNKNOWN:
+            return False
+        for row in rows:
+            self.books.recall(row)
+        return True
+
+    async def _scripted(self, taken: TakenRequest, answer: Message) -> Message | None:
+        card = self.books.cards.get(taken.row.card)
+        if card is not None and card.answer_after_ms:
+            await Reply(("late on purpose", taken.key), card.answer_after_ms / 1000)
+        return None if card is not None and not card.answers else answer
+
+    def _abandon(self, taken: TakenRequest) -> None:
+        self.books.memory.forget(taken)
+        self.joins.release(taken)
+
+
+def unacceptable(request: Message) -> str | None:
+    """Return the DE 39 for a request that cannot even be looked at, or None if it can.
+
+    40: a function that this issuer does not have (financial messages, partial reversals); 12: an unknown MTI; 30: an
+    element is missing or unreadable.
+    """
+    needed = _NEEDED.get(request.mti[1:3])
+    if needed is None:
+        return _UNSUPPORTED if request.mti_class == "2" else _INVALID
+    if any(element not in request for element in needed):
+        return _FORMAT_ERROR
+    if request.mti_class == "4" and 95 in request:
+        return _UNSUPPORTED
+    try:
+        parse_private(request.get(48) or "")
+        names_original = request.mti_class != "4" or bool(original_name(request))
+    except RemoteProtocolError:
+        return _FORMAT_ERROR
+    return None if names_original else _FORMAT_ERROR
+
+
+def _undecided(key: str, request: Message) -> RequestRow:
+    return RequestRow(
+        key=key,
+        sequence=0,
+        mti=request.mti,
+        own=own_name(request),
+        payment=payment_name(request),
+        original="",
+        card="",
+        account="",
+        amount_minor=request.amount_minor,
+        currency=request.currency,
+        state=DECIDING,
+        code="",
+        reason="",
+        authorisation_code="",
+        cvv2_result="",
+        hold="",
+        at="",
+    )
+
+
+def _reply(row: RequestRow, request: Message) -> Message:
+    if row.state == REVERSED and row.mti[1:3] == "10":
+        # Its approval has been undone: a late repeat must not bring it back to life.
+        return request.reply(CODES[Reason.REVERSED_BEFORE])
+    extra: dict[int, str | None] = {}
+    if row.authorisation_code:
+        extra[38] = row.authorisation_code
+    if row.cvv2_result:
+        extra[48] = build_private({CVV2_RESULT: row.cvv2_result})
+    return request.reply(row.code, extra)
+
+
+def _cvv2(request: Message) -> str:
+    return parse_private(request.get(48) or "").get(CVV2, "")
+
+
+def _same_amount(taken: TakenRequest, request: Message) -> bool:
+    return taken.row.amount_minor == request.amount_minor

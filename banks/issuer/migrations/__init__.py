@@ -1,0 +1,1 @@
+"""Migrations of the issuer's store; the environment is `node.migrate`'s."""

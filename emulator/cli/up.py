@@ -1,0 +1,123 @@
+"""`cardrails up`: run the house, or some of its nodes, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+
+from emulator.cli.shop import buy, hop_lines
+from emulator.house import DEFAULT_DATA_DIR, READY_FILE, House
+from emulator.topology import Topology, check_node_names, on_free_ports, read_topology
+from iso.errors import CardrailsError, ConfigError
+from node.telemetry import configure
+
+READY_WITHIN_S = 30.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--topology", type=Path, help="topology file (default: the house that ships with cardrails)")
+    parser.add_argument(
+        "--node", action="append", default=[], metavar="NAME", help="run only this node; may be repeated"
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--data-dir", type=Path, help=f"where the databases are (default: {DEFAULT_DATA_DIR})")
+    where.add_argument("--ephemeral", action="store_true", help="keep nothing: a temporary folder and free ports")
+    parser.add_argument("--ready-file", type=Path, help="written, whole, when every link is signed on")
+    parser.add_argument("--demo", action="store_true", help="make one payment at the start and show its hops")
+    parser.add_argument("--json", action="store_true", help="print the ready information as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until interrupted."""
+    topology = read_topology(arguments.topology)
+    names = check_node_names(arguments.node, "command line")
+    configure(as_json=True, level="WARNING")
+    if arguments.ephemeral:
+        with tempfile.TemporaryDirectory(prefix="cardrails-") as folder:
+            return _run(arguments, on_free_ports(topology), names, Path(folder))
+    data_dir = arguments.data_dir or DEFAULT_DATA_DIR
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = ConfigError("command line", "--data-dir", str(data_dir), f"must be a folder: {error.strerror}")
+    else:
+        return _run(arguments, topology, names, data_dir)
+    raise problem
+
+
+def run_async(start: Callable[[], object]) -> None:
+    """Run a coroutine function on asyncio with uvloop where it is installed; unwrap the error of a single task."""
+    # Threads serve only reads beside the loop; a short interval keeps them from starving behind it.
+    sys.setswitchinterval(0.0002)
+    try:
+        anyio.run(start, backend_options={"use_uvloop": sys.platform != "win32"})  # type: ignore[arg-type]
+    except* CardrailsError as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        problem = error
+    else:
+        return
+    raise problem
+
+
+def _run(arguments: argparse.Namespace, topology: Topology, names: list[str], data_dir: Path) -> int:
+    house = House(topology, data_dir, names)
+    ready_files = [data_dir / (READY_FILE if len(names) > 1 else f"ready-{names[0]}.json")]
+    if arguments.ready_file is not None:
+        ready_files.append(arguments.ready_file)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
+            await tasks.start(house.run)
+            if len(names) > 1:
+                await house.wait_ready(READY_WITHIN_S)
+            for file in ready_files:
+                house.write_ready(file)
+            await _announce(house, arguments)
+            await anyio.sleep_forever()
+
+    try:
+        run_async(main)
+    finally:
+        for file in ready_files:
+            file.unlink(missing_ok=True)
+    if not arguments.json:
+        print("stopped", flush=True)
+    return 0
+
+
+async def _stop_on_signal(scope: anyio.CancelScope) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
+            return
+
+
+async def _announce(house: House, arguments: argparse.Namespace) -> None:
+    ready = house.ready_info()
+    if arguments.json:
+        print(json.dumps(ready), flush=True)
+        return
+    if arguments.demo:
+        purchase = await buy(ready["gateway_url"], ready["secret_key"], house.crossings)
+        print("\n".join(hop_lines(purchase)), flush=True)
+    lines = [
+        f"{name:<10} {node['host']}:{node['port']}  {node.get('dialect', '')}" for name, node in ready["nodes"].items()
+    ]
+    if "gateway_url" in ready:
+        lines += [
+            f"gateway    {ready['gateway_url']}",
+            f"secret key {ready['secret_key']}",
+            f"public key {ready['publishable_key']}",
+        ]
+    print("\n".join([*lines, f"control    {ready['control_url']}", "up; Ctrl-C stops"]), flush=True)

@@ -1,0 +1,46 @@
+"""The API keys of the topology's merchants: made once per data directory, readable by its owner only."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from node.clock import Entropy
+
+FILE = "api-keys.json"
+
+
+class ApiKeys(NamedTuple):
+    """The two keys of one account, as the official SDKs expect them to look."""
+
+    secret: str
+    publishable: str
+
+    def __repr__(self) -> str:
+        return f"ApiKeys(...{self.secret[-4:]})"
+
+
+def merchant_keys(data_dir: Path, accounts: Sequence[str], entropy: Entropy) -> dict[str, ApiKeys]:
+    """Return the keys of each account; new accounts get new ones."""
+    path = data_dir / FILE
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    keys = {account: ApiKeys(**pair) for account, pair in kept.items()}
+    for account in accounts:
+        if account not in keys:
+            keys[account] = ApiKeys(f"sk_test_{entropy(24).hex()}", f"pk_test_{entropy(24).hex()}")
+    wanted = {account: keys[account] for account in accounts}
+    if set(wanted) - set(kept):
+        write_private(path, json.dumps({account: pair._asdict() for account, pair in keys.items()}, indent=2))
+    return wanted
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file whole or not at all, readable by its owner only."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+    draft.replace(path)

@@ -1,0 +1,228 @@
+"""Which node runs where: the only module that knows it.
+
+Each `_start_...` function builds one node from the topology and starts it. In one process the nodes start in the
+order of `NODE_NAMES` and find each other's real ports in `Place.addresses`; a node that is elsewhere is found at the
+address that the topology names. Rooms are imported by their starters: a process with one node does not load the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from anyio.abc import TaskGroup
+
+from emulator.keys import merchant_keys
+from emulator.topology import PARTIES, Topology
+from hsm_sim.client import TcpClient
+from hsm_sim.core.indexes import zak
+from hsm_sim.protect import HsmProtector
+from iso import dialect
+from node.clock import BusinessClock, Entropy, Wall
+from node.control import Controlled
+from node.pipes import Pipes
+from node.runtime import Runtime
+
+
+class Place:
+    """What the nodes of one process share: folder, pipes, clock source, and the addresses that are known."""
+
+    def __init__(self, topology: Topology, data_dir: Path, wall: Wall, entropy: Entropy) -> None:
+        self.topology = topology
+        self.data_dir = data_dir
+        self.pipes = Pipes()
+        self.entropy = entropy
+        self.power_safe = topology.durability == "power"
+        self._wall = wall
+        nodes = topology.nodes
+        self.addresses = {
+            "acquirer": nodes.acquirer.iso,
+            "switch": nodes.switch.iso,
+            "issuer-a": nodes.issuer_a.iso,
+            "issuer-b": nodes.issuer_b.iso,
+            "gateway": f"http://{nodes.gateway.http}",
+            **{f"hsm/{party}": nodes.hsm.address_of(party) for party in PARTIES},
+        }
+
+    def clock(self, node: str) -> BusinessClock:
+        """Return a node's business clock; its offset is kept beside its database."""
+        return BusinessClock(self._wall, self.data_dir / f"{node}.clock")
+
+    def database(self, node: str) -> Path:
+        """Return the file that is a node's own."""
+        return self.data_dir / f"{node}.db"
+
+    async def hsm_client(self, party: str, tasks: TaskGroup) -> TcpClient:
+        """Open a party's one connection to its port of the HSM."""
+        client = TcpClient(self.pipes, self.addresses[f"hsm/{party}"])
+        await tasks.start(client.run, name=f"{party}/hsm")
+        return client
+
+
+class Started(NamedTuple):
+    """One running node: what the control port shows of it, and the object itself."""
+
+    controlled: Controlled
+    node: Any
+
+
+async def start_node(name: str, place: Place, tasks: TaskGroup) -> Started:
+    """Build and start one node; its addresses are in `place.addresses` when this returns.
+
+    Raises
+    ------
+    PipeError, StoreError, ConfigError
+        A port or a database is in use, or a file is wrong; one line.
+    """
+    return await _STARTERS[name](name, place, tasks)
+
+
+async def _start_hsm(name: str, place: Place, tasks: TaskGroup) -> Started:
+    from hsm_sim.config import HsmConfig, PartyConfig
+    from hsm_sim.node import HsmNode
+    from hsm_sim.store import open_store
+
+    roles = {"gateway": "gateway", "acquirer": "acquirer", "switch": "switch"}
+    parties = tuple(
+        PartyConfig(name=party, role=roles.get(party, "issuer"), address=place.addresses[f"hsm/{party}"])  # type: ignore[arg-type]
+        for party in PARTIES
+    )
+    config = HsmConfig(parties=parties, power_safe=place.power_safe)
+    journal, master = open_store(place.data_dir, place.entropy, power_safe=place.power_safe)
+    node = HsmNode(config, journal, master, place.clock(name), place.pipes, place.entropy)
+    await tasks.start(node.run, name=name)
+    place.addresses.update({f"hsm/{party}": address for party, address in node.addresses.items()})
+    view = {"parties": [party.name for party in parties]}
+    return Started(Controlled(name, node.clock, is_ready=lambda: True, view=lambda: {"name": name, **view}), node)
+
+
+async def _start_issuer(name: str, place: Place, tasks: TaskGroup) -> Started:
+    from banks.issuer.config import IssuerConfig, shipped_cards
+    from banks.issuer.node import IssuerNode, open_journal
+
+    nodes, deadlines = place.topology.nodes, place.topology.deadlines
+    own, other = (nodes.issuer_a, nodes.issuer_b) if name == "issuer-a" else (nodes.issuer_b, nodes.issuer_a)
+    config = IssuerConfig(
+        name=name,
+        address=own.iso,
+        dialect=own.dialect,
+        bins=own.bins,
+        foreign_bins=other.bins,
+        hsm_timeout_s=deadlines.hsm_s,
+        answer_timeout_s=deadlines.issuer_s,
+    )
+    journal = open_journal(place.database(name), power_safe=place.power_safe)
+    hsm = await place.hsm_client(name, tasks)
+    node = IssuerNode(config, shipped_cards(), journal, place.clock(name), place.pipes, hsm)
+    await tasks.start(node.run, name=name)
+    place.addresses[name] = node.address
+    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node)
+
+
+async def _start_switch(name: str, place: Place, tasks: TaskGroup) -> Started:
+    from switch.config import IssuerLink, SwitchConfig
+    from switch.node import SwitchNode, open_journal
+
+    nodes, deadlines = place.topology.nodes, place.topology.deadlines
+    issuers = {"issuer-a": nodes.issuer_a, "issuer-b": nodes.issuer_b}
+    config = SwitchConfig(
+        name=name,
+        address=nodes.switch.iso,
+        dialect=nodes.switch.dialect,
+        issuers=tuple(
+            IssuerLink(name=issuer, address=place.addresses[issuer], dialect=section.dialect, bins=section.bins)
+            for issuer, section in issuers.items()
+        ),
+        hsm_timeout_s=deadlines.hsm_s,
+        leg_timeout_s=deadlines.switch_leg_s,
+    )
+    journal = open_journal(place.database(name), power_safe=place.power_safe)
+    hsm = await place.hsm_client(name, tasks)
+    node = SwitchNode(config, journal, place.clock(name), place.pipes, hsm)
+    await tasks.start(node.run, name=name)
+    place.addresses[name] = node.address
+    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node)
+
+
+async def _start_acquirer(name: str, place: Place, tasks: TaskGroup) -> Started:
+    from banks.acquirer.config import AcquirerConfig, MerchantConfig
+    from banks.acquirer.node import AcquirerNode, open_journal
+
+    nodes, deadlines = place.topology.nodes, place.topology.deadlines
+    config = AcquirerConfig(
+        name=name,
+        address=nodes.acquirer.iso,
+        dialect=nodes.acquirer.dialect,
+        network_address=place.addresses["switch"],
+        network_dialect=nodes.switch.dialect,
+        institution=nodes.acquirer.institution,
+        merchants=tuple(
+            MerchantConfig.model_validate(merchant.model_dump(exclude={"id", "currency"}))
+            for merchant in place.topology.merchants
+        ),
+        network_timeout_s=deadlines.acquirer_s,
+    )
+    journal = open_journal(place.database(name), power_safe=place.power_safe)
+    protector = None
+    if dialect(nodes.switch.dialect).mac:
+        hsm = await place.hsm_client(name, tasks)
+        protector = HsmProtector(hsm, zak("switch"), timeout_s=deadlines.hsm_s)
+    node = AcquirerNode(config, journal, place.clock(name), place.pipes, protector)
+    await tasks.start(node.run, name=name)
+    place.addresses[name] = node.address
+    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node)
+
+
+async def _start_gateway(name: str, place: Place, tasks: TaskGroup) -> Started:
+    from gateway.config import GatewayConfig, GatewayMerchant
+    from gateway.node import GatewayNode
+
+    nodes, deadlines = place.topology.nodes, place.topology.deadlines
+    keys = merchant_keys(place.data_dir, [merchant.id for merchant in place.topology.merchants], place.entropy)
+    config = GatewayConfig(
+        http=nodes.gateway.http,
+        acquirer_address=place.addresses["acquirer"],
+        acquirer_dialect=nodes.acquirer.dialect,
+        merchants=tuple(
+            GatewayMerchant(
+                account=merchant.id,
+                name=merchant.name,
+                merchant=merchant.merchant,
+                terminal=merchant.terminals[0],
+                country=merchant.country,
+                currency=merchant.currency,
+                secret_key=keys[merchant.id].secret,
+                publishable_key=keys[merchant.id].publishable,
+            )
+            for merchant in place.topology.merchants
+        ),
+        hsm_timeout_s=deadlines.hsm_s,
+        acquirer_timeout_s=deadlines.gateway_s,
+    )
+    hsm = await place.hsm_client(name, tasks)
+    node = GatewayNode(config, place.database(name), place.clock(name), place.pipes, hsm, place.entropy)
+    await tasks.start(node.run, name=name)
+    place.addresses[name] = node.url
+    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node)
+
+
+_STARTERS: dict[str, Callable[[str, Place, TaskGroup], Awaitable[Started]]] = {
+    "hsm": _start_hsm,
+    "issuer-a": _start_issuer,
+    "issuer-b": _start_issuer,
+    "switch": _start_switch,
+    "acquirer": _start_acquirer,
+    "gateway": _start_gateway,
+}
+
+
+def _controlled(runtime: Runtime, is_ready: Callable[[], bool], view: Callable[[], dict[str, Any]]) -> Controlled:
+    return Controlled(
+        runtime.name,
+        runtime.clock,
+        is_ready=is_ready,
+        view=view,
+        messages=runtime.trace.read,
+        faults=runtime.faults,
+    )

@@ -1,0 +1,83 @@
+"""The store port: what the gateway asks of whatever keeps its rows.
+
+A unit of work is a plain function of `Books`. It may be run again from the start if a neighbour in the same transaction
+failed, so it must touch nothing but the books and what it was handed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from gateway.core.records import Obligation, Record
+from iso.errors import CardrailsError
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "Customer": ("id",),
+    "Method": ("id",),
+    "Intent": ("id",),
+    "Charge": ("id",),
+    "SendRecord": ("charge",),
+    "Obligation": ("charge",),
+    "Claim": ("account", "key"),
+    "Terminal": ("terminal",),
+}
+"""Primary key of each kind of record."""
+
+
+class Conflict(CardrailsError):
+    """A row with this key exists already: somebody else was first."""
+
+
+class Span(NamedTuple):
+    """Which part of a list: `created` bounds are inclusive Unix seconds, `after` / `before` are ids.
+
+    `before` lists towards newer rows, `after` towards older ones; the page is always newest first.
+    """
+
+    limit: int = 10
+    after: str | None = None
+    before: str | None = None
+    created_from: int | None = None
+    created_to: int | None = None
+
+
+class Books(Protocol):
+    """The rows, within one transaction."""
+
+    def get(self, kind: type[R], *key: str) -> R | None:
+        """Return the row with this primary key."""
+
+    def add(self, record: Record) -> None:
+        """Insert a row; Conflict if its key exists."""
+
+    def put(self, record: Record) -> None:
+        """Replace the row with this record's key."""
+
+    def find(self, kind: type[R], where: Mapping[str, Any]) -> list[R]:
+        """Return all rows whose columns equal the given values, oldest first."""
+
+    def page(self, kind: type[R], where: Mapping[str, Any], span: Span) -> list[R]:
+        """Return at most `span.limit` rows, newest first. A cursor that names no row gives the empty list."""
+
+    def due(self, now: int, limit: int) -> list[Obligation]:
+        """Return open obligations that are due and not leased at `now` (Unix microseconds), the longest due first."""
+
+
+class Store(Protocol):
+    """Runs units of work."""
+
+    async def write(self, work: Callable[[Books], T]) -> T:
+        """Run `work` in a transaction; return its result once that is durable.
+
+        An exception of `work` undoes what it did and is raised here; other units of work do not notice.
+        """
+
+    async def read(self, work: Callable[[Books], T]) -> T:
+        """Run `work`, which only reads, on committed rows."""
+
+    async def aclose(self) -> None:
+        """Let go of the rows."""

@@ -1,0 +1,255 @@
+"""Parameter specifications: what an operation takes, and how a form's text becomes values.
+
+A specification is data: a dict from name to a field. Reading a form by it either gives a dict of typed values or
+refuses with the error that an official SDK shows to its user. The text of a value is never repeated in an error where it
+could be a card number or a CVC (`secret`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from gateway.core.errors import ApiError, missing_parameter, unknown_parameter
+from gateway.core.forms import Tree
+
+METADATA_KEYS_MAX = 50
+METADATA_KEY_MAX = 40
+METADATA_VALUE_MAX = 500
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+class Field(Protocol):
+    """One parameter. An attribute `required` says whether it may be absent."""
+
+    @property
+    def required(self) -> bool:
+        """Whether the operation needs it."""
+
+    def read(self, value: str | Tree, path: str) -> Any:
+        """Return the typed value; ApiError 400 if it breaks the field's rule. "" unsets where that is allowed."""
+
+
+class Text(NamedTuple):
+    """Text of at most `longest` characters. With `unsettable`, "" becomes None."""
+
+    longest: int = 5_000
+    required: bool = False
+    unsettable: bool = True
+    secret: bool = False
+
+    def read(self, value: str | Tree, path: str) -> str | None:
+        """Return the text."""
+        text = _scalar(value, path)
+        if text == "" and not self.unsettable:
+            raise _empty(path)
+        if len(text) > self.longest:
+            message = f"Invalid string: {path} has {len(text)} characters; it must have at most {self.longest}."
+            raise ApiError(400, message, code="parameter_invalid_string", param=path)
+        return text or None
+
+
+class Choice(NamedTuple):
+    """One of `values`."""
+
+    values: tuple[str, ...]
+    required: bool = False
+    unsettable: bool = False
+
+    def read(self, value: str | Tree, path: str) -> str | None:
+        """Return the chosen value."""
+        text = _scalar(value, path)
+        if text == "" and self.unsettable:
+            return None
+        if text == "":
+            raise _empty(path)
+        if text not in self.values:
+            allowed = ", ".join(self.values[:-1]) + (" or " if len(self.values) > 1 else "") + self.values[-1]
+            raise ApiError(400, f"Invalid {path}: must be one of {allowed}", param=path)
+        return text
+
+
+class Integer(NamedTuple):
+    """A whole number from `least` to `most`; a `secret` one is not repeated in errors."""
+
+    least: int = -(10**15)
+    most: int = 10**15
+    required: bool = False
+    code: str = "parameter_invalid_integer"
+    secret: bool = False
+
+    def read(self, value: str | Tree, path: str) -> int:
+        """Return the number."""
+        text = _scalar(value, path).strip()
+        if text == "":
+            raise _empty(path)
+        if not _INTEGER.fullmatch(text):
+            shown = "" if self.secret else f": {text[:100]}"
+            raise ApiError(400, f"Invalid integer{shown}", code="parameter_invalid_integer", param=path)
+        number = int(text)
+        if number < self.least:
+            message = f"This value must be greater than or equal to {self.least}."
+            raise ApiError(400, message, code=self.code, param=path)
+        if number > self.most:
+            raise ApiError(400, f"This value must be less than or equal to {self.most}.", code=self.code, param=path)
+        return number
+
+
+class Truth(NamedTuple):
+    """`true` or `false`."""
+
+    required: bool = False
+
+    def read(self, value: str | Tree, path: str) -> bool:
+        """Return the truth value."""
+        text = _scalar(value, path)
+        if text not in ("true", "false"):
+            raise ApiError(400, f"Invalid boolean: {text[:100]}", code="parameter_invalid_boolean", param=path)
+        return text == "true"
+
+
+class Hash(NamedTuple):
+    """A hash with its own specification. With `unsettable`, "" becomes None."""
+
+    fields: Mapping[str, Field]
+    required: bool = False
+    unsettable: bool = True
+
+    def read(self, value: str | Tree, path: str) -> dict[str, Any] | None:
+        """Return the typed hash."""
+        if value == "" and self.unsettable:
+            return None
+        if isinstance(value, str):
+            raise ApiError(400, f"Invalid hash: {path} must be a hash.", code="parameter_invalid_hash", param=path)
+        return read(self.fields, value, path)
+
+
+class Items(NamedTuple):
+    """A list of at most `most` items."""
+
+    item: Field
+    most: int = 100
+    required: bool = False
+
+    def read(self, value: str | Tree, path: str) -> list[Any]:
+        """Return the typed list, in the order of the indexes."""
+        if value == "":
+            return []
+        if isinstance(value, str) or not all(key.isascii() and key.isdigit() for key in value):
+            raise ApiError(400, f"Invalid array: {path} must be a list.", code="parameter_invalid_array", param=path)
+        if len(value) > self.most:
+            raise ApiError(400, f"Invalid array: {path} may have at most {self.most} items.", param=path)
+        # Not int(): a key of thousands of digits is an index, too, as far as the form is concerned.
+        keys = sorted(value, key=lambda key: (len(key.lstrip("0")), key.lstrip("0")))
+        return [self.item.read(value[key], f"{path}[{key}]") for key in keys]
+
+
+class Period(NamedTuple):
+    """A span of time: `created[gte]=N`, or a bare number for exactly then. Unix seconds."""
+
+    required: bool = False
+
+    def read(self, value: str | Tree, path: str) -> dict[str, int]:
+        """Return inclusive bounds, "from" and "to", as far as they were given."""
+        if isinstance(value, str):
+            instant = _INSTANT.read(value, path)
+            return {"from": instant, "to": instant}
+        bounds = read(_BOUNDS, value, path)
+        lower = [bounds[name] + shift for name, shift in (("gte", 0), ("gt", 1)) if name in bounds]
+        upper = [bounds[name] - shift for name, shift in (("lte", 0), ("lt", 1)) if name in bounds]
+        return ({"from": max(lower)} if lower else {}) | ({"to": min(upper)} if upper else {})
+
+
+_INSTANT = Integer(0)
+_BOUNDS: Mapping[str, Field] = dict.fromkeys(("gt", "gte", "lt", "lte"), _INSTANT)
+
+
+class Metadata(NamedTuple):
+    """Up to 50 free keys; the value None means: remove this key. "" for the whole removes all."""
+
+    required: bool = False
+
+    def read(self, value: str | Tree, path: str) -> dict[str, str | None] | None:
+        """Return the changes."""
+        if value == "":
+            return None
+        if isinstance(value, str):
+            raise ApiError(400, f"Invalid hash: {path} must be a hash.", code="parameter_invalid_hash", param=path)
+        changes: dict[str, str | None] = {}
+        for key, entry in value.items():
+            text = _scalar(entry, f"{path}[{key}]")
+            if len(key) > METADATA_KEY_MAX:
+                message = f"Metadata keys must be at most {METADATA_KEY_MAX} characters long."
+                raise ApiError(400, message, param=path)
+            if len(text) > METADATA_VALUE_MAX:
+                message = f"Metadata values must be at most {METADATA_VALUE_MAX} characters long."
+                raise ApiError(400, message, param=path)
+            changes[key] = text or None
+        return changes
+
+
+def read(fields: Mapping[str, Field], tree: Tree, prefix: str = "") -> dict[str, Any]:
+    """Read a tree by a specification.
+
+    Parameters
+    ----------
+    fields
+        Name to field.
+    tree
+        As `parse_form` gives it.
+    prefix
+        Name of the hash that is being read, for errors; "" at the top.
+
+    Returns
+    -------
+    dict[str, Any]
+        Only the parameters that were given. None means: unset it.
+
+    Raises
+    ------
+    ApiError
+        400: `parameter_unknown`, `parameter_missing`, or what the field says.
+    """
+    values = {}
+    for name, value in tree.items():
+        path = f"{prefix}[{name}]" if prefix else name
+        field = fields.get(name)
+        if field is None:
+            raise unknown_parameter(path)
+        values[name] = field.read(value, path)
+    for name, field in fields.items():
+        if field.required and values.get(name) is None:
+            raise missing_parameter(f"{prefix}[{name}]" if prefix else name)
+    return values
+
+
+def merged_metadata(current: Mapping[str, str], changes: Mapping[str, str | None] | None) -> dict[str, str]:
+    """Return metadata after an update; `changes` None removes all.
+
+    Raises
+    ------
+    ApiError
+        400: more than 50 keys would remain.
+    """
+    if changes is None:
+        return {}
+    merged = {**current, **changes}
+    kept = {key: value for key, value in merged.items() if value is not None}
+    if len(kept) > METADATA_KEYS_MAX:
+        raise ApiError(400, f"You can specify up to {METADATA_KEYS_MAX} metadata keys.", param="metadata")
+    return kept
+
+
+def _scalar(value: str | Tree, path: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise ApiError(400, f"Invalid string: {path} must be a string.", code="parameter_invalid_string", param=path)
+
+
+def _empty(path: str) -> ApiError:
+    message = (
+        f"You passed an empty string for '{path}'. We assume empty values are an attempt to unset a field; however "
+        f"'{path}' cannot be unset. You should remove '{path}' from your request or supply a non-empty value."
+    )
+    return ApiError(400, message, code="parameter_invalid_empty", param=path)

@@ -1,0 +1,151 @@
+"""The life of a leg: which states there are, what can happen in each, and what that leads to.
+
+A leg is one request of an acquirer together with the request to an issuer that it causes. `TRANSITIONS` is the whole
+rule: `advance` refuses anything that is not in it, so that a gap is found by the first test that meets it and never
+by a payment. The table and the diagram of docs/reference/switch-states.md are printed from here
+(`python -m switch.core.states`).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+
+class State(Enum):
+    """Where a leg stands. The values are what the `legs` table holds."""
+
+    NEW = "new"
+    """Just read; nothing is remembered yet."""
+    OPENING = "opening"
+    """The HSM is opening or sealing the card. Nothing has left for an issuer."""
+    FORWARDED = "forwarded"
+    """Durable, and released to the issuer."""
+    WITHDRAWN = "withdrawn"
+    """Forwarded, and the acquirer has reversed it meanwhile: an approval may no longer pass."""
+    APPROVED = "approved"
+    DECLINED = "declined"
+    """Declined by the issuer, or refused here before anything left."""
+    UNKNOWN = "unknown"
+    """The issuer was silent. We answered for it and owe it a reversal, which is in the SAF."""
+    REVERSED = "reversed"
+    """Approved by the issuer; the reversal is in the SAF."""
+
+
+class Cause(Enum):
+    """What can happen to a leg."""
+
+    REQUESTED = "requested"
+    COPIED = "copied"
+    REFUSED = "refused"
+    OPENED = "opened"
+    ISSUER_APPROVED = "issuer approved"
+    ISSUER_DECLINED = "issuer declined"
+    SILENCE = "silence"
+    NOT_WRITTEN = "not written"
+    REVERSAL = "reversal"
+    LATE_ANSWER = "late answer"
+    RESTART = "restart"
+
+
+class Transition(NamedTuple):
+    """What a cause leads to, and what the switch records for it."""
+
+    state: State
+    records: str
+
+
+_JOINS: Final = "nothing: the answer goes to the latest copy"
+_AGAIN: Final = "the stored answer again"
+_TAKEN: Final = "0430/00, nothing further"
+_DROPPED: Final = "a trace"
+_OWED: Final = "0110/91 and a 0420 in the SAF, in one turn"
+
+TRANSITIONS: Final[dict[tuple[State, Cause], Transition]] = {
+    (State.NEW, Cause.REQUESTED): Transition(State.OPENING, "a question to the HSM; the deadline starts"),
+    (State.NEW, Cause.REFUSED): Transition(State.DECLINED, "the leg and its refusal"),
+    (State.OPENING, Cause.COPIED): Transition(State.OPENING, _JOINS),
+    (State.OPENING, Cause.REFUSED): Transition(State.DECLINED, "the leg and its refusal"),
+    (State.OPENING, Cause.OPENED): Transition(State.FORWARDED, "the leg, then the request to the issuer"),
+    (State.OPENING, Cause.SILENCE): Transition(State.DECLINED, "the leg and 0110/96"),
+    (State.OPENING, Cause.REVERSAL): Transition(State.DECLINED, "the leg, 0110/21 and 0430/00; nothing was sent"),
+    (State.OPENING, Cause.LATE_ANSWER): Transition(State.OPENING, _DROPPED),
+    (State.FORWARDED, Cause.COPIED): Transition(State.FORWARDED, _JOINS),
+    (State.FORWARDED, Cause.ISSUER_APPROVED): Transition(State.APPROVED, "the leg and the answer"),
+    (State.FORWARDED, Cause.ISSUER_DECLINED): Transition(State.DECLINED, "the leg and the answer"),
+    (State.FORWARDED, Cause.SILENCE): Transition(State.UNKNOWN, _OWED),
+    (State.FORWARDED, Cause.NOT_WRITTEN): Transition(State.DECLINED, "0110/91; there is nothing to reverse"),
+    (State.FORWARDED, Cause.REVERSAL): Transition(State.WITHDRAWN, "the leg and 0430/00"),
+    (State.FORWARDED, Cause.LATE_ANSWER): Transition(State.FORWARDED, _DROPPED),
+    (State.FORWARDED, Cause.RESTART): Transition(State.UNKNOWN, "a 0420 in the SAF"),
+    (State.WITHDRAWN, Cause.COPIED): Transition(State.WITHDRAWN, _JOINS),
+    (State.WITHDRAWN, Cause.ISSUER_APPROVED): Transition(State.REVERSED, "0110/21 and a 0420 in the SAF"),
+    (State.WITHDRAWN, Cause.ISSUER_DECLINED): Transition(State.DECLINED, "the leg and the answer"),
+    (State.WITHDRAWN, Cause.SILENCE): Transition(State.UNKNOWN, _OWED),
+    (State.WITHDRAWN, Cause.NOT_WRITTEN): Transition(State.DECLINED, "0110/91; there is nothing to reverse"),
+    (State.WITHDRAWN, Cause.REVERSAL): Transition(State.WITHDRAWN, _TAKEN),
+    (State.WITHDRAWN, Cause.LATE_ANSWER): Transition(State.WITHDRAWN, _DROPPED),
+    (State.WITHDRAWN, Cause.RESTART): Transition(State.UNKNOWN, "a 0420 in the SAF"),
+    (State.APPROVED, Cause.COPIED): Transition(State.APPROVED, _AGAIN),
+    (State.APPROVED, Cause.REVERSAL): Transition(State.REVERSED, "0430/00 and a 0420 in the SAF, in one turn"),
+    (State.APPROVED, Cause.LATE_ANSWER): Transition(State.APPROVED, _DROPPED),
+    (State.DECLINED, Cause.COPIED): Transition(State.DECLINED, _AGAIN),
+    (State.DECLINED, Cause.REVERSAL): Transition(State.DECLINED, _TAKEN),
+    (State.DECLINED, Cause.LATE_ANSWER): Transition(State.DECLINED, _DROPPED),
+    (State.UNKNOWN, Cause.COPIED): Transition(State.UNKNOWN, _AGAIN),
+    (State.UNKNOWN, Cause.REVERSAL): Transition(State.UNKNOWN, _TAKEN),
+    (State.UNKNOWN, Cause.LATE_ANSWER): Transition(State.UNKNOWN, _DROPPED),
+    (State.REVERSED, Cause.COPIED): Transition(State.REVERSED, "0110/21: what is reversed is no approval any more"),
+    (State.REVERSED, Cause.REVERSAL): Transition(State.REVERSED, _TAKEN),
+    (State.REVERSED, Cause.LATE_ANSWER): Transition(State.REVERSED, _DROPPED),
+}
+
+IN_FLIGHT: Final = frozenset({State.OPENING, State.FORWARDED, State.WITHDRAWN})
+"""Somebody still waits for these; every other state but NEW is an end."""
+
+OPEN_ROWS: Final = (State.FORWARDED.value, State.WITHDRAWN.value)
+"""States whose rows a restart has to load: an issuer may hold money for them and nobody here knows."""
+
+
+def advance(state: State, cause: Cause) -> State:
+    """Return the state after `cause`.
+
+    Raises
+    ------
+    AssertionError
+        The table does not know this step: a programmer's mistake, never a peer's.
+    """
+    transition = TRANSITIONS.get((state, cause))
+    assert transition is not None, f"a leg that is {state.value} cannot see: {cause.value}"
+    return transition.state
+
+
+def render() -> str:
+    """Return docs/reference/switch-states.md: the table and a Mermaid diagram."""
+    lines = [
+        "# States of a leg in the switch",
+        "",
+        "Printed from `switch/core/states.py` by `python -m switch.core.states`; a test compares. Do not edit.",
+        "",
+        "A pair that is not in the table cannot happen; the switch asserts so at run time.",
+        "",
+        "| state | what happens | next state | what the switch records |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {state.value} | {cause.value} | {transition.state.value} | {transition.records} |"
+        for (state, cause), transition in TRANSITIONS.items()
+    ]
+    lines += ["", "Steps that lead nowhere else are left out of the picture.", "", "```mermaid", "stateDiagram-v2"]
+    lines += ["    [*] --> new"]
+    lines += [
+        f"    {state.value} --> {transition.state.value}: {cause.value}"
+        for (state, cause), transition in TRANSITIONS.items()
+        if transition.state is not state
+    ]
+    lines += ["```", ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(render(), end="")

@@ -1,0 +1,1 @@
+"""Alembic revisions of the switch's store; `node.migrate` supplies the environment."""
