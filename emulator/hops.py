@@ -32,9 +32,9 @@ def hops_of(crossings: Iterable[dict[str, Any]], trace: str) -> list[dict[str, A
     return sorted(hops, key=lambda frame: (frame["at"], frame["sequence"]))
 
 
-def _exchange(frame: dict[str, Any]) -> tuple[str, str, str | None, str | None]:
+def _exchange(frame: dict[str, Any]) -> tuple[str, ...]:
     fields = frame["fields"]
-    return frame["node"], frame["link"], fields.get("11"), fields.get("7")
+    return frame["node"], frame["link"], frame["mti"][1], fields.get("11", ""), fields.get("7", "")
 
 
 def _trace_of(frame: dict[str, Any]) -> str | None:

@@ -199,6 +199,7 @@ async def _start_gateway(name: str, place: Place, tasks: TaskGroup) -> Started:
         ),
         hsm_timeout_s=deadlines.hsm_s,
         acquirer_timeout_s=deadlines.gateway_s,
+        power_safe=place.power_safe,
     )
     hsm = await place.hsm_client(name, tasks)
     node = GatewayNode(config, place.database(name), place.clock(name), place.pipes, hsm, place.entropy)

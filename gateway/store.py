@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Generic, cast, get_type_hints
 
@@ -58,6 +57,8 @@ from node.migrate import upgrade
 
 METADATA = MetaData()
 MIGRATIONS = "gateway.migrations"
+NO_TABLES = MetaData()
+"""For a runtime whose journal has nothing to keep: the gateway's rows are here."""
 
 _NAMES: dict[type[Record], str] = {
     Customer: "customers",
@@ -123,9 +124,14 @@ class _Statements:
         self.put = _Statement(update(table).where(*own_row).values(changed), dialect)
 
 
-@cache
+_COMPILED: dict[tuple[Any, Any], _Statements] = {}
+
+
 def _statements(kind: Any, dialect: Dialect) -> _Statements:
-    return _Statements(kind, dialect)
+    compiled = _COMPILED.get((kind, dialect))
+    if compiled is None:
+        compiled = _COMPILED[kind, dialect] = _Statements(kind, dialect)
+    return compiled
 
 
 class SqlBooks:
@@ -248,7 +254,7 @@ class SqliteStore:
         except BaseException:
             os.close(self._lock)
             raise
-        self._engine = create_engine(f"sqlite:///{path}", poolclass=StaticPool)
+        self._engine = create_engine(f"sqlite:///{path}", poolclass=StaticPool, hide_parameters=True)
         pragmas = (*self._PRAGMAS, f"synchronous={'FULL' if power_safe else 'NORMAL'}")
 
         @event.listens_for(self._engine, "connect")
@@ -263,7 +269,7 @@ class SqliteStore:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
         self._writer = self._engine.connect()
-        self._readers = create_async_engine(f"sqlite+aiosqlite:///file:{path}?mode=ro&uri=true")
+        self._readers = create_async_engine(f"sqlite+aiosqlite:///file:{path}?mode=ro&uri=true", hide_parameters=True)
         self._jobs: list[_Job[Any]] = []
 
     async def write(self, work: Callable[[Books], T]) -> T:

@@ -298,8 +298,8 @@ def _kind_to_1993(message: Message, fields: dict[int, str], private: dict[str, s
 
 def _kind_to_1987(message: Message, fields: dict[int, str], private: dict[str, str]) -> None:
     asks, mti_class, code = is_request(message.mti), message.mti_class, message.get(39)
-    if mti_class == "8" and (asks or 24 in message):
-        function = NETWORK_1987.get(message.get(24) or "")
+    if mti_class == "8" and 24 in message:
+        function = NETWORK_1987.get(message[24])
         if function is None:
             raise RemoteProtocolError("DE 24: no network management function of 1987", element=24)
         fields[70] = function

@@ -37,7 +37,7 @@ class Card(NamedTuple):
     cvc_rule, cvc_absent
         check or any; allow or decline.
     cvk
-        Place of the card verification key in the issuer's HSM.
+        Place of the card verification key in the issuer's HSM; "" for the key that the issuer makes CVVs with.
     limit_minor
         Per authorisation; -1 = none.
     velocity_max
@@ -59,7 +59,7 @@ class Card(NamedTuple):
     status: str = ACTIVE
     cvc_rule: str = CHECK
     cvc_absent: str = ALLOW
-    cvk: str = "K200"
+    cvk: str = ""
     limit_minor: int = NO_LIMIT
     velocity_max: int = NO_LIMIT
     scripted_code: str = ""

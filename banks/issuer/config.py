@@ -30,7 +30,7 @@ class CardSection(Section):
     status: Literal["active", "blocked", "lost", "stolen", "expired"] = "active"
     cvc_rule: Literal["check", "any"] = "check"
     cvc_absent: Literal["allow", "decline"] = "allow"
-    cvk: str = Field(default="K200", pattern=r"^K2[0-9A-F]{2}$")
+    cvk: str = Field(default="", pattern=r"^(K[0-9A-F]{3})?$")
     limit_minor: int = Field(default=-1, ge=-1)
     velocity_max: int = Field(default=-1, ge=-1)
     scripted_code: str = Field(default="", pattern=r"^([0-9A-Z]{2})?$")

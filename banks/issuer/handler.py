@@ -36,6 +36,7 @@ from banks.core.requests import (
 )
 from banks.issuer.books import IssuerBooks
 from banks.ledger import Outcome
+from hsm_sim.core.indexes import CVK
 from hsm_sim.requests import CvvChecked, Fingerprint, Fingerprinted, VerifyCvv
 from iso import Message, RemoteProtocolError
 from iso.private import CVV2, CVV2_RESULT, build_private, parse_private
@@ -240,7 +241,7 @@ class IssuerHandler:
         expiry = card.expiry or request.get(14) or ""
         if not (len(cvv2) == 3 and cvv2.isascii() and cvv2.isdigit() and expiry):
             return NO_MATCH
-        question = VerifyCvv(card.cvk, request.pan, expiry, _CVV2_SERVICE_CODE, cvv2)
+        question = VerifyCvv(card.cvk or CVK, request.pan, expiry, _CVV2_SERVICE_CODE, cvv2)
         checked = await self.desk.ask("hsm", question, self.books.rules.hsm_timeout_s)
         if not isinstance(checked, CvvChecked):
             return UNAVAILABLE

@@ -14,7 +14,6 @@ from iso.money import format_amount
 
 DEMO_CARD = "pm_card_visa"
 AMOUNT_MINOR = 1999
-ARROWS = {"gateway": "acquirer", "acquirer": "switch"}
 
 
 class Purchase(NamedTuple):
@@ -68,4 +67,4 @@ def hop_lines(purchase: Purchase) -> list[str]:
 
 def _receiver(hop: dict[str, Any]) -> str:
     """Name the other end of a link: it is called after its peer, except the two that are called after their side."""
-    return {"network": "switch"}.get(hop["link"], hop["link"])
+    return "switch" if hop["link"] == "network" else str(hop["link"])

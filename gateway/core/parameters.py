@@ -1,8 +1,8 @@
 """Parameter specifications: what an operation takes, and how a form's text becomes values.
 
 A specification is data: a dict from name to a field. Reading a form by it either gives a dict of typed values or
-refuses with the error that an official SDK shows to its user. The text of a value is never repeated in an error where it
-could be a card number or a CVC (`secret`).
+refuses with the error that an official SDK shows to its user. The text of a value is never repeated in an error where
+it could be a card number or a CVC (`secret`).
 """
 
 from __future__ import annotations

@@ -47,7 +47,8 @@ class Ports(NamedTuple):
     """Everything outside a handler.
 
     `business` gives business time (DE 7, expiry, `created`), `wall` wall time (leases, idempotency keys), both aware
-    UTC; `entropy` unpredictable bytes; `owed` wakes whoever works the duties.
+    UTC; `entropy` unpredictable bytes; `owed` wakes whoever works the duties;
+    `under_way` are the charges that a handler of this process is waiting for.
     """
 
     store: Store
@@ -58,6 +59,7 @@ class Ports(NamedTuple):
     entropy: Callable[[int], bytes]
     timeouts: Timeouts
     owed: Callable[[], None]
+    under_way: set[str]
 
     def identifier(self, prefix: str) -> str:
         """Return a new object id."""

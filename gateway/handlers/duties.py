@@ -25,9 +25,9 @@ _FOR_EVER = 2**62
 
 
 async def recover(ports: Ports) -> int:
-    """Turn every request that was sent by a gateway that died before its answer into a duty.
+    """Turn every request that may have been sent, and for whose answer nobody waits any more, into a duty.
 
-    Run once at start, before the first request is taken: then nothing in the books can still be under way.
+    At start that is what a gateway left behind that died; later, what a handler left that was cut short.
 
     Returns
     -------
@@ -36,7 +36,8 @@ async def recover(ports: Ports) -> int:
     """
 
     def work(books: Books) -> int:
-        left = books.find(SendRecord, {"result": UNSETTLED})
+        unsettled = books.find(SendRecord, {"result": UNSETTLED})
+        left = [record for record in unsettled if record.charge not in ports.under_way]
         for record in left:
             status, shape = conclude(books, record, Outcome(Kind.UNKNOWN), ports.business(), ports.wall())
             # Whoever sent the request and asks again under the same key learns that it is being processed.

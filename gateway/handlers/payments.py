@@ -76,14 +76,25 @@ async def _pay(ports: Ports, call: Call, bringing: Method | None, find: Callable
         method = method_of(books, call, intent.method)
         return begin(books, intent, method, origin, charge, now)
 
-    record = await ports.store.write(prepare)
-    if isinstance(record, Answer):
-        return record
-    outcome = await authorise(ports, record)
-    answer = await ports.store.write(partial(_finish, ports, call, record, outcome))
-    if outcome.kind is Kind.UNKNOWN:
-        ports.owed()
-    return answer
+    ports.under_way.add(charge)
+    try:
+        record = await ports.store.write(prepare)
+        return record if isinstance(record, Answer) else await _carry_through(ports, call, record)
+    finally:
+        ports.under_way.discard(charge)
+
+
+async def _carry_through(ports: Ports, call: Call, record: SendRecord) -> Answer:
+    is_settled = False
+    try:
+        outcome = await authorise(ports, record)
+        answer = await ports.store.write(partial(_finish, ports, call, record, outcome))
+        is_settled = outcome.kind is not Kind.UNKNOWN
+        return answer
+    finally:
+        # If this was cut short, the send record has no result: whoever works the duties finds it and makes it one.
+        if not is_settled:
+            ports.owed()
 
 
 async def authorise(ports: Ports, record: SendRecord) -> Outcome:

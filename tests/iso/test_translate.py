@@ -120,12 +120,18 @@ class TestKinds:
     def test_an_answer_to_an_unreadable_network_message_needs_no_code(self) -> None:
         assert there_and_back(Message("0810", {11: "000001", 39: "30"})).response_code == "30"
 
-    @pytest.mark.parametrize("fields", [{24: "899"}, {}])
-    def test_a_network_message_without_a_known_function_is_refused_with_its_mti(self, fields: dict[int, str]) -> None:
+    def test_a_network_message_with_an_unknown_function_is_refused_with_its_mti(self) -> None:
         with pytest.raises(RemoteProtocolError) as caught:
-            to_1987(Message("1804", fields))
+            to_1987(Message("1804", {24: "899"}))
 
-        assert caught.value.mti == "1804"
+        assert (caught.value.element, caught.value.mti) == (24, "1804")
+
+    def test_a_network_message_without_a_function_can_still_be_rejected(self) -> None:
+        request = to_1987(Message("1804", {11: "000007"}))
+
+        answer = to_1993(request.reply("30"), year=2026)
+
+        assert answer == Message("1814", {11: "000007", 39: "904"})
 
     @pytest.mark.parametrize("value", ["1100", "1100000001261122131155" + "05" + "123456", "x" * 24])
     def test_a_broken_56_is_refused(self, value: str) -> None:

@@ -1,0 +1,189 @@
+"""The ISO path: acquirer port in, durable answer out, against `iso8583sim serve` under the same client.
+
+The house runs without its gateway, which this process replaces: it signs on to the acquirer and asks the HSM for the
+cryptograms. The peer is one hop that stores nothing and checks no key; it gets the same bytes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import anyio
+import anyio.to_thread
+
+from bench.figures import Figure, percentile, progress, ratio_of, table
+from bench.lanes import Lanes, Run, check_approved, load_of, open_lanes
+from bench.processes import CARDRAILS, BenchError, Contender, address_of, contender, free_ports, topology_on_free_ports
+from bench.purchases import Till
+from iso import Message, dialect
+
+ISO_NODES = ("hsm", "issuer-a", "issuer-b", "switch", "acquirer")
+SPEAKS = dialect("pos-bcd87")
+CONNECTIONS = 4
+WINDOW = 64
+ROUNDS = 5
+ROUND_S = 1.2
+OPEN_LOOP_S = 2.5
+SHARES = (0.25, 0.5, 0.75)
+PATH = (
+    "acquirer, switch, issuer A or B and back: one process, uvloop, loopback TCP at every hop; pos-bcd87, net-bin87 with "
+    "AES-CMAC, ascii87 / ebcdic93; HSM in the same process over TCP (MAC, cryptogram, detokenise, fingerprint); raw-frame "
+    "trace; SQLite, synchronous=NORMAL; client in its own process"
+)
+
+
+class House(NamedTuple):
+    """A running house without a gateway."""
+
+    process: Contender
+    acquirer: tuple[str, int]
+    hsm: str
+    data_dir: Path
+
+    def approved(self) -> int:
+        """Return how many approvals the acquirer's database holds."""
+        database = sqlite3.connect(f"file:{self.data_dir / 'acquirer.db'}?mode=ro", uri=True)
+        try:
+            (count,) = database.execute("SELECT count(*) FROM intents WHERE state = 'approved'").fetchone()
+        finally:
+            database.close()
+        return int(count)
+
+
+@contextmanager
+def iso_house(launcher: tuple[str, ...] = CARDRAILS) -> Iterator[House]:
+    """Run the five ISO nodes in one process, in a temporary folder."""
+    with tempfile.TemporaryDirectory(prefix="cardrails-bench-") as folder:
+        file = topology_on_free_ports(Path(folder))
+        nodes = tomllib.loads(file.read_text("utf-8"))["nodes"]
+        names = [argument for name in ISO_NODES for argument in ("--node", name)]
+        data_dir = Path(folder) / "data"
+        command = [*launcher, "up", "--json", "--topology", str(file), "--data-dir", str(data_dir), *names]
+        with contender(command) as process:
+            yield House(process, address_of(nodes["acquirer"]["iso"]), nodes["hsm"]["gateway"], data_dir)
+
+
+@contextmanager
+def iso8583sim() -> Iterator[tuple[Contender, tuple[str, int]]]:
+    """Run the peer, which approves everything, on the dialect that the house gets."""
+    (port,) = free_ports(1)
+    script = str(Path(sys.executable).with_name("iso8583sim"))
+    command = [script, "serve", "--port", str(port), "--format", "bcd", "--tpdu", SPEAKS.default_header]
+    with contender(command) as process:
+        yield process, ("127.0.0.1", port)
+
+
+class Measured(NamedTuple):
+    """One round of one contender."""
+
+    rate: float
+    cpu_us: float
+
+
+async def measure(process: Contender, lanes: Lanes, messages: list[Message], window: int) -> Measured:
+    """Send a load through one contender and check its answers."""
+    load = load_of(messages, SPEAKS)
+    before = process.cpu_s()
+    run = await lanes.closed_loop(load, window)
+    used = process.cpu_s() - before
+    check_approved(run, load)
+    return Measured(len(messages) / run.took_s, 1e6 * used / len(messages))
+
+
+class Outcome(NamedTuple):
+    """All rounds."""
+
+    house: list[Measured]
+    peer: list[Measured]
+    one: Measured
+    open_loop: list[tuple[float, Run]]
+
+
+async def run_rounds(house: House, peer: Contender, peer_address: tuple[str, int]) -> Outcome:
+    """Alternate the contenders, then load the house in an open loop."""
+    async with anyio.create_task_group() as tasks:
+        till = Till(house.hsm)
+        await till.open(tasks)
+        lanes = await open_lanes(house.acquirer, CONNECTIONS, SPEAKS)
+        await anyio.to_thread.run_sync(house.process.line)
+        peer_lanes = await open_lanes(peer_address, CONNECTIONS, SPEAKS)
+        warm = await measure(house.process, lanes, await till.mint(1000), WINDOW)
+        await measure(peer, peer_lanes, await till.mint(1000), WINDOW)
+        size, sent, ours, theirs = max(WINDOW, int(warm.rate * ROUND_S)), 1000, [], []
+        for number in range(ROUNDS):
+            progress(f"iso_path: round {number + 1} of {ROUNDS}, {size} requests each")
+            messages = await till.mint(size)
+            ours.append(await measure(house.process, lanes, messages, WINDOW))
+            theirs.append(await measure(peer, peer_lanes, messages, WINDOW))
+            sent += size
+        one_size = 400
+        one_lane = await open_lanes(house.acquirer, 1, SPEAKS)
+        one = await measure(house.process, one_lane, await till.mint(one_size), 1)
+        one_lane.close()
+        lanes.close()
+        peer_lanes.close()
+        loops = await _open_loops(house, till, median(item.rate for item in ours))
+        sent += one_size + sum(len(run.answers) for _, run in loops)
+        if house.approved() != sent:
+            raise BenchError(f"{sent} approvals were answered, {house.approved()} are durable at the acquirer")
+        tasks.cancel_scope.cancel()
+    return Outcome(ours, theirs, one, loops)
+
+
+async def _open_loops(house: House, till: Till, capacity: float) -> list[tuple[float, Run]]:
+    loops = []
+    for share in SHARES:
+        rate = capacity * share
+        progress(f"iso_path: open loop at {rate:.0f} a second")
+        load = load_of(await till.mint(int(rate * OPEN_LOOP_S)), SPEAKS)
+        lanes = await open_lanes(house.acquirer, CONNECTIONS, SPEAKS, paced=True)
+        run = await lanes.open_loop(load, rate)
+        lanes.close()
+        check_approved(run, load)
+        loops.append((rate, run))
+    return loops
+
+
+def figures() -> list[Figure]:
+    """Measure and return the lines of the table."""
+    with iso_house() as house, iso8583sim() as (peer, peer_address):
+        outcome = anyio.run(run_rounds, house, peer, peer_address, backend_options={"use_uvloop": True})
+    ours, theirs = outcome.house, outcome.peer
+    rates = [mine.rate / other.rate for mine, other in zip(ours, theirs, strict=True)]
+    costs = [mine.cpu_us / other.cpu_us for mine, other in zip(ours, theirs, strict=True)]
+    found = [
+        Figure(
+            f"ISO path, {CONNECTIONS} connections, window {WINDOW}",
+            f"{median(item.rate for item in ours):.0f}/s",
+            f"iso8583sim serve {median(item.rate for item in theirs):.0f}/s",
+            ratio_of(rates),
+            "1.0 (must), 1.5",
+            PATH,
+        ),
+        Figure(
+            "processor time of one authorisation",
+            f"{median(item.cpu_us for item in ours):.0f} us",
+            f"iso8583sim serve {median(item.cpu_us for item in theirs):.0f} us",
+            ratio_of(costs),
+            "",
+            PATH,
+        ),
+        Figure("ISO path, one at a time", f"{1000 / outcome.one.rate:.1f} ms each", "", "", "", PATH),
+    ]
+    for share, (rate, run) in zip(SHARES, outcome.open_loop, strict=True):
+        p50, p99 = (1000 * percentile(run.latencies_s, at) for at in (0.5, 0.99))
+        name = f"ISO path, open loop at {share:.0%} of that rate ({rate:.0f}/s)"
+        found.append(Figure(name, f"p50 {p50:.1f} ms, p99 {p99:.1f} ms", "", "", "", PATH))
+    return found
+
+
+if __name__ == "__main__":
+    print(table(figures()))

@@ -1,0 +1,91 @@
+"""Authorisation requests of the token lane, ready to be sent: cards stored and cryptograms made ahead of the clock."""
+
+from __future__ import annotations
+
+from itertools import cycle, islice
+
+import anyio
+from anyio.abc import TaskGroup
+
+from banks.issuer.config import shipped_cards
+from bench.processes import BenchError
+from hsm_sim.client import TcpClient
+from hsm_sim.requests import CardStored, MakeCryptogram, StoreCard, TokenCryptogram
+from iso import Message
+from iso.private import ECI, TOKEN_CRYPTOGRAM, TRACE_ID, build_private
+from node.clock import wall_clock
+from node.pipes import Pipes
+
+AMOUNT_MINOR = 1999
+CURRENCY = "840"
+MERCHANT = "RAILSCOFFEE0001"
+TERMINAL = "RAILS001"
+PAN_LENGTH = 16
+_EXPIRY = "3412"
+_BATCH = 256
+_WITHIN_S = 20.0
+
+
+class Till:
+    """Mints purchases on every shipped test card that simply approves, both issuers in turn.
+
+    Parameters
+    ----------
+    address
+        The gateway's port of the HSM, `tcp://host:port`.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._client = TcpClient(Pipes(), address)
+        self._tokens: list[str] = []
+        self._stan = 0
+
+    async def open(self, tasks: TaskGroup) -> None:
+        """Connect and store the cards."""
+        await tasks.start(self._client.run)
+        # One length of PAN keeps DE 11 at one place in every frame.
+        pans = [card.pan for card in shipped_cards() if card.about == "approved" and len(card.pan) == PAN_LENGTH]
+        stored = await self._client.call_many([StoreCard(pan, _EXPIRY, "", "bench") for pan in pans], _WITHIN_S)
+        self._tokens = [card.token for card in stored if isinstance(card, CardStored) and card.code == "00"]
+        if len(self._tokens) != len(pans):
+            raise BenchError("the HSM did not store every card")
+
+    async def mint(self, count: int) -> list[Message]:
+        """Return `count` requests that were never sent before, each with its own cryptogram."""
+        tokens = list(islice(cycle(self._tokens), count))
+        made: list[TokenCryptogram | None] = []
+        for start in range(0, count, _BATCH):
+            batch = [
+                MakeCryptogram(token, AMOUNT_MINOR, CURRENCY, MERCHANT) for token in tokens[start : start + _BATCH]
+            ]
+            made += await self._client.call_many(batch, _WITHIN_S)
+            await anyio.sleep(0)
+        return [self._message(token, proof) for token, proof in zip(tokens, made, strict=True)]
+
+    def _message(self, token: str, proof: TokenCryptogram | None) -> Message:
+        if proof is None or proof.code != "00":
+            raise BenchError("the HSM made no cryptogram")
+        self._stan += 1
+        at = wall_clock()
+        private = {
+            TOKEN_CRYPTOGRAM: proof.cryptogram + proof.atc + proof.un,
+            ECI: "07",
+            TRACE_ID: f"{self._stan:032x}",
+        }
+        fields = {
+            2: token,
+            3: "000000",
+            4: f"{AMOUNT_MINOR:012d}",
+            7: at.strftime("%m%d%H%M%S"),
+            11: f"{self._stan:06d}",
+            12: at.strftime("%H%M%S"),
+            13: at.strftime("%m%d"),
+            14: _EXPIRY,
+            22: "810",
+            25: "59",
+            41: TERMINAL,
+            42: MERCHANT,
+            48: build_private(private),
+            49: CURRENCY,
+        }
+        return Message("0100", fields)

@@ -1,0 +1,1 @@
+"""The REST face: thin adapters between HTTP and the handlers."""

@@ -1,0 +1,1 @@
+"""Tests of the banks: ledger, issuer, acquirer."""
