@@ -1,7 +1,7 @@
 """The ISO path: acquirer port in, durable answer out, against `iso8583sim serve` under the same client.
 
 The house runs without its gateway, which this process replaces: it signs on to the acquirer and asks the HSM for the
-cryptograms. The peer is one hop that stores nothing and checks no key; it gets the same bytes.
+cryptograms. The peer is one hop that stores nothing and checks no key; it gets the same messages in its default format.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -23,10 +24,12 @@ from bench.figures import Figure, percentile, progress, ratio_of, table
 from bench.lanes import Lanes, Run, check_approved, load_of, open_lanes
 from bench.processes import CARDRAILS, BenchError, Contender, address_of, contender, free_ports, topology_on_free_ports
 from bench.purchases import Till
-from iso import Message, dialect
+from iso import Dialect, Message, dialect
 
 ISO_NODES = ("hsm", "issuer-a", "issuer-b", "switch", "acquirer")
 SPEAKS = dialect("pos-bcd87")
+PEER_SPEAKS = replace(dialect("net-bin87"), name="peer", mac=False)
+"""The peer's default format: characters and a binary bitmap."""
 CONNECTIONS = 4
 WINDOW = 64
 ROUNDS = 5
@@ -34,9 +37,9 @@ ROUND_S = 1.2
 OPEN_LOOP_S = 2.5
 SHARES = (0.25, 0.5, 0.75)
 PATH = (
-    "acquirer, switch, issuer A or B and back: one process, uvloop, loopback TCP at every hop; pos-bcd87, net-bin87 with "
-    "AES-CMAC, ascii87 / ebcdic93; HSM in the same process over TCP (MAC, cryptogram, detokenise, fingerprint); raw-frame "
-    "trace; SQLite, synchronous=NORMAL; client in its own process"
+    "acquirer, switch, issuer A or B and back: one process, uvloop, loopback TCP at every hop; pos-bcd87, net-bin87 "
+    "with AES-CMAC, ascii87 / ebcdic93; HSM in the same process over TCP (MAC, cryptogram, detokenise, fingerprint); "
+    "raw-frame trace; SQLite, synchronous=NORMAL; client in its own process"
 )
 
 
@@ -73,10 +76,10 @@ def iso_house(launcher: tuple[str, ...] = CARDRAILS) -> Iterator[House]:
 
 @contextmanager
 def iso8583sim() -> Iterator[tuple[Contender, tuple[str, int]]]:
-    """Run the peer, which approves everything, on the dialect that the house gets."""
+    """Run the peer with its defaults: it approves everything."""
     (port,) = free_ports(1)
     script = str(Path(sys.executable).with_name("iso8583sim"))
-    command = [script, "serve", "--port", str(port), "--format", "bcd", "--tpdu", SPEAKS.default_header]
+    command = [script, "serve", "--port", str(port)]
     with contender(command) as process:
         yield process, ("127.0.0.1", port)
 
@@ -88,9 +91,11 @@ class Measured(NamedTuple):
     cpu_us: float
 
 
-async def measure(process: Contender, lanes: Lanes, messages: list[Message], window: int) -> Measured:
+async def measure(
+    process: Contender, lanes: Lanes, messages: list[Message], window: int = WINDOW, speaks: Dialect = SPEAKS
+) -> Measured:
     """Send a load through one contender and check its answers."""
-    load = load_of(messages, SPEAKS)
+    load = load_of(messages, speaks)
     before = process.cpu_s()
     run = await lanes.closed_loop(load, window)
     used = process.cpu_s() - before
@@ -114,15 +119,15 @@ async def run_rounds(house: House, peer: Contender, peer_address: tuple[str, int
         await till.open(tasks)
         lanes = await open_lanes(house.acquirer, CONNECTIONS, SPEAKS)
         await anyio.to_thread.run_sync(house.process.line)
-        peer_lanes = await open_lanes(peer_address, CONNECTIONS, SPEAKS)
-        warm = await measure(house.process, lanes, await till.mint(1000), WINDOW)
-        await measure(peer, peer_lanes, await till.mint(1000), WINDOW)
+        peer_lanes = await open_lanes(peer_address, CONNECTIONS, PEER_SPEAKS)
+        warm = await measure(house.process, lanes, await till.mint(1000))
+        await measure(peer, peer_lanes, await till.mint(1000), speaks=PEER_SPEAKS)
         size, sent, ours, theirs = max(WINDOW, int(warm.rate * ROUND_S)), 1000, [], []
         for number in range(ROUNDS):
             progress(f"iso_path: round {number + 1} of {ROUNDS}, {size} requests each")
             messages = await till.mint(size)
-            ours.append(await measure(house.process, lanes, messages, WINDOW))
-            theirs.append(await measure(peer, peer_lanes, messages, WINDOW))
+            ours.append(await measure(house.process, lanes, messages))
+            theirs.append(await measure(peer, peer_lanes, messages, speaks=PEER_SPEAKS))
             sent += size
         one_size = 400
         one_lane = await open_lanes(house.acquirer, 1, SPEAKS)

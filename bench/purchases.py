@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import cycle, islice
 
-import anyio
 from anyio.abc import TaskGroup
 
 from banks.issuer.config import shipped_cards
@@ -59,7 +58,6 @@ class Till:
                 MakeCryptogram(token, AMOUNT_MINOR, CURRENCY, MERCHANT) for token in tokens[start : start + _BATCH]
             ]
             made += await self._client.call_many(batch, _WITHIN_S)
-            await anyio.sleep(0)
         return [self._message(token, proof) for token, proof in zip(tokens, made, strict=True)]
 
     def _message(self, token: str, proof: TokenCryptogram | None) -> Message:

@@ -316,7 +316,7 @@ class SqliteStore:
 
     def _run(self, jobs: Sequence[_Job[Any]]) -> None:
         """Run jobs in one transaction; `_Again` if it has to be split."""
-        failure = ""
+        refusal: DBAPIError | None = None
         try:
             with self._writer.begin() as transaction:
                 books = SqlBooks(self._writer)
@@ -326,10 +326,11 @@ class SqliteStore:
                     if job.error is not None and books.writes:
                         transaction.rollback()
         except DBAPIError as error:
-            failure = f"commit refused: {type(error.orig).__name__}"
-        if failure:
-            for job in jobs:
-                job.error = StoreError(failure)
+            refusal = error
+        if refusal is not None and len(jobs) > 1:
+            raise _Again
+        if refusal is not None:
+            jobs[0].error = StoreError(f"commit refused: {type(refusal.orig).__name__}")
 
     def _ran(self, job: _Job[Any], books: SqlBooks) -> bool:
         """Run one job. False if it failed and left something in the transaction that must go."""

@@ -27,8 +27,9 @@ def mask_frame(data: bytes, dialect: Dialect) -> bytes:
     Returns
     -------
     bytes
-        Same length, and still decodes: DE 2 keeps 6+4 around zeros; secret elements, and tags 01 and 05 of DE 48, are
-        zeros; card numbers in free text are masked. A MAC no longer matches.
+        Same length, and still decodes: DE 2 keeps 6+4 around nines (well-known test cards have zeros there: with zeros
+        the mask would be the number); secret elements, and tags 01 and 05 of DE 48, are zeros; card numbers in free
+        text are masked. A MAC no longer matches.
 
     Raises
     ------
@@ -46,7 +47,7 @@ def mask_frame(data: bytes, dialect: Dialect) -> bytes:
 
 def _masked_value(element: int, value: str) -> str:
     if element == 2:
-        return mask_pan(value).replace("*", "0")
+        return mask_pan(value).replace("*", "9")
     if element in HIDDEN_ELEMENTS:
         return "0" * len(value)
     if element == 48:

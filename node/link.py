@@ -14,6 +14,7 @@ import anyio
 from anyio.abc import ByteStream, TaskGroup
 
 from iso import Dialect, RemoteProtocolError, decode, framing
+from iso.framing import FrameDecoder
 from iso.pan import masked_window
 from node.core.events import Connected, Disconnected, Malformed, NotWritten, Received
 from node.core.faults import Action, Direction, Faults
@@ -175,13 +176,11 @@ class LinkShell:
                 data = await wire.stream.receive(RECEIVE_MAX_BYTES)
             except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 return
-            try:
-                frames = decoder.feed(data)
-            except RemoteProtocolError as error:
-                window = masked_window(data, error.offset or 0)
-                self._inbox.put(Malformed(self.config.name, wire.number, window))
-                return
+            frames, error = _feed(decoder, data)
             if frames and not await self._deliver(wire, frames):
+                return
+            if error is not None:
+                self._inbox.put(Malformed(self.config.name, wire.number, masked_window(data, error.offset or 0)))
                 return
 
     async def _deliver(self, wire: Wire, frames: list[bytes]) -> bool:
@@ -274,3 +273,11 @@ class LinkShell:
         for _, key in unwritten:
             if key is not None:
                 self._inbox.put(NotWritten(self.config.name, key))
+
+
+def _feed(decoder: FrameDecoder, data: bytes) -> tuple[list[bytes], RemoteProtocolError | None]:
+    """Return the whole frames, and the error that the bytes after them are."""
+    try:
+        return decoder.feed(data), decoder.error
+    except RemoteProtocolError as error:
+        return [], error

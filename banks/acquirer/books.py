@@ -148,8 +148,8 @@ class AcquirerBooks:
             "tombstones": len(self.tombstones),
         }
 
-    def _put(self, intent: Intent, turn: Turn, **changes: str) -> None:
-        intent.row = IntentRow(**{**intent.row._asdict(), **changes})
+    def _put(self, intent: Intent, turn: Turn, **changes: Any) -> None:
+        intent.row = intent.row._replace(**changes)
         turn.store(intents.INTENTS, intent.row)
 
     def _store_counter(self, name: str, turn: Turn) -> None:

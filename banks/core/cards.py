@@ -6,8 +6,12 @@ table's columns in order.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
+
+from iso import LocalProtocolError
 
 CARDS = "cards"
 
@@ -17,6 +21,20 @@ CHECK, ANY = "check", "any"
 ALLOW, DECLINE = "allow", "decline"
 """What a missing CVV2 leads to."""
 NO_LIMIT = -1
+
+
+_CHANGEABLE = {
+    "expiry": re.compile(r"(\d\d(0[1-9]|1[0-2]))?"),
+    "status": re.compile("|".join((ACTIVE, BLOCKED, LOST, STOLEN, EXPIRED))),
+    "cvc_rule": re.compile(f"{CHECK}|{ANY}"),
+    "cvc_absent": re.compile(f"{ALLOW}|{DECLINE}"),
+    "limit_minor": re.compile(r"-1|\d{1,12}"),
+    "velocity_max": re.compile(r"-1|\d{1,6}"),
+    "scripted_code": re.compile(r"([0-9A-Z]{2})?"),
+    "answer_after_ms": re.compile(r"\d{1,6}"),
+    "answers": re.compile(r"[01]"),
+}
+"""What an operator may change on a card in circulation, and to what."""
 
 
 class Card(NamedTuple):
@@ -67,6 +85,26 @@ class Card(NamedTuple):
     answers: int = 1
     used_on: str = ""
     used: int = 0
+
+    def changed(self, changes: Mapping[str, str | int]) -> Card:
+        """Return the card with some columns changed.
+
+        Raises
+        ------
+        LocalProtocolError
+            A column does not exist, may not be changed, or cannot have this value.
+        """
+        for column, value in changes.items():
+            rule = _CHANGEABLE.get(column)
+            if rule is None or not rule.fullmatch(str(value)):
+                raise LocalProtocolError(f"card column {column}: not changeable, or not to this value")
+        numeric = {column for column, value in self._asdict().items() if isinstance(value, int)}
+        return Card(
+            **{
+                **self._asdict(),
+                **{column: int(value) if column in numeric else str(value) for column, value in changes.items()},
+            }
+        )
 
     def used_today(self, at: datetime) -> int:
         """Return how many approvals this card has had on the day of `at`."""

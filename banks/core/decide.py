@@ -22,7 +22,7 @@ MATCH, NO_MATCH, NOT_PROCESSED, UNAVAILABLE = "M", "N", "P", "U"
 class Reason(Enum):
     """Why a request got its response code: one value per cause, in the order in which they are tried."""
 
-    REVERSED_BEFORE = "its reversal came first"
+    OVERTAKEN = "its reversal, or the advice of stand-in, has settled it"
     UNSUPPORTED = "this processing code is not authorised here"
     FACTS_MISSING = "the HSM did not answer"
     NO_CARD = "no such card"
@@ -44,7 +44,7 @@ class Reason(Enum):
 
 
 CODES: dict[Reason, str] = {
-    Reason.REVERSED_BEFORE: "21",
+    Reason.OVERTAKEN: "21",
     Reason.UNSUPPORTED: "12",
     Reason.FACTS_MISSING: "96",
     Reason.NO_CARD: "14",
@@ -83,8 +83,8 @@ class Facts(NamedTuple):
     ----------
     at
         Business time, aware UTC.
-    is_reversed
-        A reversal of this request has been taken already.
+    is_overtaken
+        A reversal of this request, or an advice about it, has been taken already.
     is_known
         False: the HSM did not say whose card it is.
     cvv2
@@ -94,7 +94,7 @@ class Facts(NamedTuple):
     """
 
     at: datetime
-    is_reversed: bool
+    is_overtaken: bool
     is_known: bool
     cvv2: str
     has_cvv2: bool
@@ -130,8 +130,8 @@ def decide(facts: Facts, card: Card | None, asked: Asked) -> Verdict:
     Verdict
         The first reason of `Reason` that applies, with its DE 39.
     """
-    if facts.is_reversed:
-        return _verdict(Reason.REVERSED_BEFORE)
+    if facts.is_overtaken:
+        return _verdict(Reason.OVERTAKEN)
     if asked.processing_code[:2] not in (PURCHASE, VERIFICATION):
         return _verdict(Reason.UNSUPPORTED)
     if not facts.is_known:

@@ -40,6 +40,7 @@ class Memory(Generic[R]):
         self._records: dict[str, R] = {}
         self._named: dict[str, list[R]] = {}
         self._settled: deque[str] = deque()
+        self._pins: dict[str, int] = {}
 
     def get(self, key: str) -> R | None:
         """Return the record of a key."""
@@ -58,11 +59,23 @@ class Memory(Generic[R]):
     def settle(self, record: R) -> None:
         """Let a record go once `settled_max` others have been settled after it."""
         self._settled.append(record.key)
-        while len(self._settled) > self._settled_max:
-            oldest = self._records.get(self._settled.popleft())
-            if oldest is not None:
+        for _ in range(len(self._settled) - self._settled_max):
+            oldest = self._settled.popleft()
+            if oldest in self._pins:
+                self._settled.append(oldest)
+            elif oldest in self._records:
                 self.is_complete = False
-                self.forget(oldest)
+                self.forget(self._records[oldest])
+
+    def pin(self, record: R) -> None:
+        """Keep a record for a conversation that still needs it, however many others are settled meanwhile."""
+        self._pins[record.key] = self._pins.get(record.key, 0) + 1
+
+    def unpin(self, record: R) -> None:
+        """Give back one `pin`."""
+        left = self._pins.pop(record.key) - 1
+        if left:
+            self._pins[record.key] = left
 
     def forget(self, record: R) -> None:
         """Drop a record."""

@@ -52,7 +52,7 @@ class RequestRow(NamedTuple):
 
 
 class TombstoneRow(NamedTuple):
-    """The name of a request whose reversal came before it: if it ever arrives, it is declined."""
+    """The name of a request whose reversal or advice came before it: if it ever arrives, it is declined."""
 
     name: str
     at: str
@@ -68,10 +68,12 @@ class CounterRow(NamedTuple):
 class TakenRequest:
     """A request at work, or settled and still remembered."""
 
-    __slots__ = ("row", "waiters")
+    __slots__ = ("pinned", "row", "waiters")
 
     def __init__(self, row: RequestRow) -> None:
         self.row = row
+        self.pinned: list[TakenRequest] = []
+        """Requests that this one is about, kept in memory until it is settled."""
         self.waiters: list[Hashable] = []
         """Conversations of repeats that wait for this one's decision."""
 

@@ -75,6 +75,23 @@ class IssuerBooks:
         taken.row = row
         turn.store(requests.REQUESTS, row)
         self.memory.settle(taken)
+        self.unpin(taken)
+
+    def abandon(self, taken: TakenRequest) -> None:
+        """Forget a request that was not decided."""
+        self.memory.forget(taken)
+        self.unpin(taken)
+
+    def pin(self, taken: TakenRequest, other: TakenRequest) -> None:
+        """Keep a request in memory until `taken`, which is about it, is settled."""
+        taken.pinned.append(other)
+        self.memory.pin(other)
+
+    def unpin(self, taken: TakenRequest) -> None:
+        """Let go what `taken` was about."""
+        pinned, taken.pinned = taken.pinned, []
+        for other in pinned:
+            self.memory.unpin(other)
 
     def change(self, taken: TakenRequest, state: str, turn: Turn) -> None:
         """Change the state of a settled request."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib import resources
 from typing import Any, Literal
 
@@ -12,12 +12,16 @@ from pydantic import Field, ValidationError, field_validator
 from banks.core.cards import Card
 from banks.issuer.books import WEEK_S, IssuerRules
 from banks.issuer.seeding import CardSeed
-from iso.masks import luhn_valid
+from iso import ConfigError
+from iso.masks import luhn_valid, mask_pan, mask_text
 from node.settings import Section, first_problem
 
 SEED_FILE = "seed_cards.toml"
 CURRENCIES = ("840", "978", "826", "392", "756", "036", "124", "752", "208", "578")
 """ISO 4217 numeric: every seeded card has an account in each of these."""
+
+
+_PAN_RULE = "must be 13 to 19 digits with a valid check digit"
 
 
 class CardSection(Section):
@@ -41,7 +45,7 @@ class CardSection(Section):
     @classmethod
     def _is_a_card_number(cls, pan: str) -> str:
         if not (13 <= len(pan) <= 19 and luhn_valid(pan)):
-            raise ValueError("must be 13 to 19 digits with a valid check digit")
+            raise ValueError(_PAN_RULE)
         return pan
 
     def seed(self) -> CardSeed:
@@ -62,6 +66,11 @@ class CardSection(Section):
             answers=int(self.answers),
         )
         return CardSeed(self.pan, card, self.balance_minor)
+
+
+class _SeedFile(Section):
+    defaults: dict[str, Any] = Field(default_factory=dict)
+    cards: tuple[CardSection, ...] = ()
 
 
 class IssuerConfig(Section):
@@ -118,19 +127,22 @@ def read_cards(text: str, file: str) -> list[CardSection]:
     ConfigError
         One line that names file, key, value (card numbers masked) and rule.
     """
-    data = tomllib.loads(text)
-    defaults: Mapping[str, Any] = data.get("defaults", {})
-    cards = []
-    problem = None
-    for card in data.get("cards", []):
-        try:
-            cards.append(CardSection(**{**defaults, **card}))
-        except ValidationError as error:
-            problem = first_problem(error, file)
-            break
-    if problem is not None:
-        raise problem
-    return cards
+    try:
+        data: dict[str, Any] = tomllib.loads(text)
+        defaults = data.get("defaults", {})
+        cards = [{**defaults, **card} for card in data.get("cards", [])]
+        return list(_SeedFile.model_validate({**data, "cards": cards}).cards)
+    except tomllib.TOMLDecodeError as error:
+        problem = ConfigError(file, "(syntax)", mask_text(str(error)), "must be TOML")
+    except (TypeError, AttributeError):
+        problem = ConfigError(file, "cards", "...", "must be tables")
+    except ValidationError as error:
+        problem = first_problem(error, file)
+        if problem.key.endswith(".pan"):
+            # A number with a wrong check digit is not recognised as one in free text: mask it whatever it is.
+            problem = ConfigError(file, problem.key, mask_pan(str(problem.value)), _PAN_RULE)
+    # Raised out here, so that no cause with the card's number hangs on it.
+    raise problem
 
 
 def _longest(pan: str, prefixes: Iterable[str]) -> int:

@@ -6,21 +6,8 @@ the node, so decision, hold and rows belong to one step: two requests on one acc
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from banks.core.cards import ANY, Card, account_name
-from banks.core.decide import (
-    CODES,
-    MATCH,
-    NO_MATCH,
-    NOT_PROCESSED,
-    UNAVAILABLE,
-    Asked,
-    Facts,
-    Reason,
-    Verdict,
-    decide,
-)
+from banks.core.cards import Card, account_name
+from banks.core.decide import CODES, Asked, Facts, Reason, Verdict, decide
 from banks.core.identity import business_key, original_name, own_name, payment_name
 from banks.core.joins import Joins
 from banks.core.requests import (
@@ -35,11 +22,10 @@ from banks.core.requests import (
     authorisation_code,
 )
 from banks.issuer.books import IssuerBooks
+from banks.issuer.facts import Holder, find_holder
 from banks.ledger import Outcome
-from hsm_sim.core.indexes import CVK
-from hsm_sim.requests import CvvChecked, Fingerprint, Fingerprinted, VerifyCvv
 from iso import Message, RemoteProtocolError
-from iso.private import CVV2, CVV2_RESULT, build_private, parse_private
+from iso.private import CVV2_RESULT, build_private, parse_private
 from node.core.find import Find
 from node.core.host import Desk
 from node.core.link import Arrival
@@ -55,17 +41,7 @@ _NEEDED = {
     "42": (7, 11),
 }
 _FORMAT_ERROR, _INVALID, _UNSUPPORTED, _MALFUNCTION = "30", "12", "40", "96"
-_CVV2_SERVICE_CODE = "000"
-_HSM_OK, _HSM_MISMATCH, _HSM_NO_KEY, _HSM_BAD_PAN = "00", "01", "12", "22"
 _SAME_PAYMENT_MAX = 8
-
-
-class _Holder(NamedTuple):
-    """Who pays, as far as the HSM could say."""
-
-    is_known: bool
-    fingerprint: str
-    cvv2: str
 
 
 class IssuerHandler:
@@ -96,10 +72,11 @@ class IssuerHandler:
         # In memory before the first await: a copy that comes meanwhile finds it and waits.
         taken = TakenRequest(_undecided(key, request))
         self.books.memory.add(taken)
-        if not await self._load("key", key):
+        if not await self._load(taken, "key", key):
             self._abandon(taken)
             return request.reply(_MALFUNCTION)
         if not taken.is_deciding:
+            self.books.unpin(taken)
             self.joins.release(taken)
             return _reply(taken.row, request)
         function = request.mti[1:3]
@@ -120,17 +97,17 @@ class IssuerHandler:
     # The three things a network asks for. Each returns the settled row, or None to be asked again.
 
     async def _authorise(self, taken: TakenRequest, request: Message) -> RequestRow | None:
-        holder = await self._holder(request)
+        holder = await find_holder(self.desk, self.books, request)
         books, turn = self.books, self.desk.turn
         card = books.cards.get(holder.fingerprint)
         account = account_name(card.account, request.currency) if card else ""
         entry = books.ledger.accounts.get(account)
         facts = Facts(
             at=turn.at,
-            is_reversed=not books.tombstones.isdisjoint(taken.names()),
+            is_overtaken=not books.tombstones.isdisjoint(taken.names()),
             is_known=holder.is_known,
             cvv2=holder.cvv2,
-            has_cvv2=bool(_cvv2(request)),
+            has_cvv2=holder.has_cvv2,
             available_minor=entry.available_minor if entry else None,
         )
         asked = Asked(request.processing_code, request.amount_minor, request.get(14) or "")
@@ -158,12 +135,12 @@ class IssuerHandler:
     async def _advise(self, taken: TakenRequest, request: Message) -> RequestRow | None:
         """Book what stand-in has promised, unless the hold it promised is there already."""
         name = original_name(request)
-        if not await self._load_payment(request, name):
+        if not await self._load_payment(taken, request, name):
             return None
         for original in self._originals(request, name):
             if original.is_deciding and not await self.joins.wait(original, self.books.rules.answer_timeout_s):
                 return None
-        holder = await self._holder(request)
+        holder = await find_holder(self.desk, self.books, request)
         books, turn = self.books, self.desk.turn
         # An advice takes the place of its original: a reversal of either finds it.
         books.memory.forget(taken)
@@ -176,17 +153,21 @@ class IssuerHandler:
             code="00",
             at=turn.at.isoformat(),
         )
-        states = {original.row.state for original in self._originals(request, name)}
+        originals = self._originals(request, name)
+        states = {original.row.state for original in originals}
         if REVERSED in states or name in books.tombstones or row.own in books.tombstones:
-            return row._replace(reason="reversed before")
+            return row._replace(reason="settled before")
+        if (request.get(39) or "") in APPROVING and APPROVED not in states and not holder.is_known:
+            # An advice is never refused for good because the HSM is silent now: it is asked for again.
+            return None
+        self._bury_late(originals, name)
         if (request.get(39) or "") not in APPROVING:
             return row._replace(reason="declined in stand-in")
         if APPROVED in states:
             return row._replace(reason="confirms a hold")
-        # An advice is never refused for good because the HSM is silent now: it is asked for again.
-        return self._promised(row, request, holder) if holder.is_known else None
+        return self._promised(row, request, holder)
 
-    def _promised(self, row: RequestRow, request: Message, holder: _Holder) -> RequestRow:
+    def _promised(self, row: RequestRow, request: Message, holder: Holder) -> RequestRow:
         card = self.books.cards.get(holder.fingerprint)
         if card is None:
             return row._replace(state=DECLINED, code=CODES[Reason.NO_CARD], reason=Reason.NO_CARD.name)
@@ -199,19 +180,16 @@ class IssuerHandler:
     async def _reverse(self, taken: TakenRequest, request: Message) -> RequestRow | None:
         """Void what the original holds, or leave a tombstone that declines it if it comes later."""
         name = original_name(request)
-        if not await self._load_payment(request, name):
+        if not await self._load_payment(taken, request, name):
             return None
         books, turn = self.books, self.desk.turn
         originals = self._originals(request, name)
+        self._bury_late(originals, name)
         for original in originals:
-            if original.is_deciding:
-                books.bury(original.row.own, turn)
-            elif original.row.state == APPROVED:
+            if original.row.state == APPROVED:
                 if original.row.hold:
                     books.ledger.void(original.row.hold, request.rrn, turn)
                 books.change(original, REVERSED, turn)
-        if not originals:
-            books.bury(name, turn)
         return taken.row._replace(
             sequence=books.count(REQUESTS, turn),
             state=TAKEN,
@@ -222,32 +200,13 @@ class IssuerHandler:
 
     # What they share.
 
-    async def _holder(self, request: Message) -> _Holder:
-        pan = request.pan
-        if not 12 <= len(pan) <= 19:
-            return _Holder(True, "", NOT_PROCESSED)
-        found = await self.desk.ask("hsm", Fingerprint(pan), self.books.rules.hsm_timeout_s)
-        if not isinstance(found, Fingerprinted) or found.code not in (_HSM_OK, _HSM_BAD_PAN):
-            return _Holder(False, "", UNAVAILABLE)
-        card = self.books.cards.get(found.fingerprint)
-        return _Holder(True, found.fingerprint, NOT_PROCESSED if card is None else await self._cvv2(card, request))
-
-    async def _cvv2(self, card: Card, request: Message) -> str:
-        cvv2 = _cvv2(request)
-        if not cvv2:
-            return NOT_PROCESSED
-        if card.cvc_rule == ANY:
-            return MATCH
-        expiry = card.expiry or request.get(14) or ""
-        if not (len(cvv2) == 3 and cvv2.isascii() and cvv2.isdigit() and expiry):
-            return NO_MATCH
-        question = VerifyCvv(card.cvk or CVK, request.pan, expiry, _CVV2_SERVICE_CODE, cvv2)
-        checked = await self.desk.ask("hsm", question, self.books.rules.hsm_timeout_s)
-        if not isinstance(checked, CvvChecked):
-            return UNAVAILABLE
-        # A card whose key is not in the HSM cannot be verified by anything: that fails closed, like a mismatch.
-        results = {_HSM_OK: MATCH, _HSM_MISMATCH: NO_MATCH, _HSM_NO_KEY: NO_MATCH}
-        return results.get(checked.code, UNAVAILABLE)
+    def _bury_late(self, originals: list[TakenRequest], name: str) -> None:
+        """Decline whatever of these is still to be decided, or is still to come."""
+        for original in originals:
+            if original.is_deciding:
+                self.books.bury(original.row.own, self.desk.turn)
+        if all(original.is_deciding for original in originals):
+            self.books.bury(name, self.desk.turn)
 
     def _hold(self, row: RequestRow, *, forced: bool) -> str:
         identifier = f"h{row.sequence}"
@@ -272,14 +231,16 @@ class IssuerHandler:
         mine = business_key(request)
         return [taken for taken in found if taken.key != mine]
 
-    async def _load_payment(self, request: Message, name: str) -> bool:
+    async def _load_payment(self, taken: TakenRequest, request: Message, name: str) -> bool:
         for column, value in (("own", name), ("original", name), ("payment", payment_name(request))):
-            if value and not await self._load(column, value):
+            if value and not await self._load(taken, column, value):
                 return False
+        for original in self._originals(request, name):
+            self.books.pin(taken, original)
         return True
 
-    async def _load(self, column: str, value: str) -> bool:
-        """Bring stored requests back into memory; False if the journal is silent."""
+    async def _load(self, taken: TakenRequest, column: str, value: str) -> bool:
+        """Bring stored requests back into memory until `taken` is settled; False if the journal is silent."""
         if self.books.memory.is_complete:
             return True
         find = Find(REQUESTS, {column: value}, limit=_SAME_PAYMENT_MAX)
@@ -287,7 +248,7 @@ class IssuerHandler:
         if rows is UNKNOWN:
             return False
         for row in rows:
-            self.books.recall(row)
+            self.books.pin(taken, self.books.recall(row))
         return True
 
     async def _scripted(self, taken: TakenRequest, answer: Message) -> Message | None:
@@ -297,7 +258,7 @@ class IssuerHandler:
         return None if card is not None and not card.answers else answer
 
     def _abandon(self, taken: TakenRequest) -> None:
-        self.books.memory.forget(taken)
+        self.books.abandon(taken)
         self.joins.release(taken)
 
 
@@ -347,7 +308,7 @@ def _undecided(key: str, request: Message) -> RequestRow:
 def _reply(row: RequestRow, request: Message) -> Message:
     if row.state == REVERSED and row.mti[1:3] == "10":
         # Its approval has been undone: a late repeat must not bring it back to life.
-        return request.reply(CODES[Reason.REVERSED_BEFORE])
+        return request.reply(CODES[Reason.OVERTAKEN])
     extra: dict[int, str | None] = {}
     if row.authorisation_code:
         extra[38] = row.authorisation_code
@@ -356,9 +317,5 @@ def _reply(row: RequestRow, request: Message) -> Message:
     return request.reply(row.code, extra)
 
 
-def _cvv2(request: Message) -> str:
-    return parse_private(request.get(48) or "").get(CVV2, "")
-
-
 def _same_amount(taken: TakenRequest, request: Message) -> bool:
-    return taken.row.amount_minor == request.amount_minor
+    return 4 not in request or taken.row.amount_minor == request.amount_minor

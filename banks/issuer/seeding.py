@@ -67,12 +67,12 @@ async def change_card(host: IssuerHost, pan: str, **changes: str | int) -> None:
     Raises
     ------
     CardrailsError
-        The HSM is silent or the card is not in the file. Nothing was changed.
+        The HSM is silent, the card is not in the file, or a column cannot be changed to that. Nothing was changed.
     """
     card = host.books.cards.get(await _fingerprint(host, pan) or "")
     if card is None:
         raise CardrailsError(f"card {mask_pan(pan)} is not in the issuer's file, or the HSM is silent")
-    host.books.put_card(Card(**{**card._asdict(), **changes}), host.desk.turn)
+    host.books.put_card(card.changed(changes), host.desk.turn)
 
 
 async def cvv2_of(host: IssuerHost, pan: str, expiry: str) -> str | None:

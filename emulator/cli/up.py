@@ -8,13 +8,14 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 
 import anyio
 
 from emulator.cli.shop import buy, hop_lines
 from emulator.house import DEFAULT_DATA_DIR, READY_FILE, House
-from emulator.topology import Topology, check_node_names, on_free_ports, read_topology
+from emulator.topology import NODE_NAMES, Topology, check_node_names, on_free_ports, read_topology
 from iso.errors import CardrailsError, ConfigError
 from node.telemetry import configure
 
@@ -79,8 +80,12 @@ def _run(arguments: argparse.Namespace, topology: Topology, names: list[str], da
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
             await tasks.start(house.run)
-            if len(names) > 1:
+            if names == list(NODE_NAMES):
                 await house.wait_ready(READY_WITHIN_S)
+            else:
+                # The peers of a part of the house may come whenever they like, and may be the user's own.
+                print(f"{', '.join(names)}: listening; waiting for sign-on", file=sys.stderr, flush=True)
+                await house.wait_ready(inf)
             for file in ready_files:
                 house.write_ready(file)
             await _announce(house, arguments)

@@ -48,7 +48,6 @@ PRODUCTS = (
 """Longer prefixes first: the first range that fits decides."""
 
 _UNKNOWN = Product("", "", "unknown", "unknown")
-_CVC_DIGITS = {"amex": (4,)}
 
 
 class CardData(NamedTuple):
@@ -110,7 +109,7 @@ def card_of(card: Mapping[str, Any], now: datetime) -> tuple[CardData, CardFace]
     month, year = _expiry(card["exp_month"], card["exp_year"], now)
     product = product_of(pan)
     cvc = card.get("cvc") or ""
-    if cvc and not (cvc.isascii() and cvc.isdigit() and len(cvc) in _CVC_DIGITS.get(product.brand, (3,))):
+    if cvc and not (cvc.isascii() and cvc.isdigit() and len(cvc) in (3, 4)):
         raise _refused("invalid_cvc", "cvc", "Your card's security code is invalid.")
     face = CardFace(pan[:BIN_DIGITS], pan[-4:], month, year, product.brand, product.funding, product.country)
     return CardData(pan, f"{year % 100:02d}{month:02d}", cvc), face

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Hashable, Iterable
 from typing import Any
 
-from iso import LocalProtocolError, Message
+from iso import IsoError, LocalProtocolError, Message
 from node.core.events import Answered, Called, Connected, Disconnected, Event, Malformed, NotWritten, Received
 from node.core.link import Arrival, ArrivalKind, InFlightKey, LinkMachine
 from node.core.saf import SafEntry, SafMachine
@@ -252,7 +252,7 @@ class ConversationHost(Host):
             turn.note(arrival.link, "refused", f"{arrival.message.mti} {arrival.message.stan}: too many conversations")
             self.links[arrival.link].respond(arrival.message.reply("91"), arrival.connection, turn)
             return
-        self.steps.start(self.handler(arrival), now, lambda answer: self._respond(arrival, answer))
+        self.steps.start(self._answered(arrival, self.handler), now, lambda answer: self._respond(arrival, answer))
 
     def on_response(self, link: str, key: InFlightKey, answer: Message | Silence, now: float, turn: Turn) -> None:
         """Resume the conversation that made the request."""
@@ -265,6 +265,14 @@ class ConversationHost(Host):
     def on_call(self, key: Hashable, start: Callable[[], Coroutine[Any, Any, Any]], now: float, turn: Turn) -> None:
         """Start a conversation for somebody outside the node; its result leaves through `turn.out`."""
         self.steps.start(start(), now, lambda value: self.desk.turn.out(key, value))
+
+    async def _answered(self, arrival: Arrival, handler: Handler) -> Message | None:
+        """Answer 96 where a handler met a message that the language of the house cannot express."""
+        try:
+            return await handler(arrival)
+        except IsoError as error:
+            self.desk.turn.note(arrival.link, "unanswerable", f"{arrival.message.mti} {arrival.message.stan}: {error}")
+        return arrival.message.reply("96")
 
     def _respond(self, arrival: Arrival, answer: Message | None) -> None:
         if answer is not None:

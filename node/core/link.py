@@ -130,14 +130,15 @@ class LinkMachine:
                 turn.note(self.name, "undeliverable", f"{message.mti} {message.stan}: no connection for the response")
                 return
             connection = other.number
-        try:
-            payload = self._encode(message, turn)
-        except LocalProtocolError as error:
-            turn.note(self.name, "unencodable", str(error))
-            message = Message(message.mti, {**_identity(message), 39: "96"}, header=message.header)
-            payload = self._encode(message, turn)
-        self.counters["out"] += 1
-        turn.send(self.name, connection, payload, message)
+        for candidate in (message, _cut_down(message, (7, 11, 32, 37, 41, 70)), _cut_down(message, (7, 11))):
+            try:
+                payload = self._encode(candidate, turn)
+            except LocalProtocolError as error:
+                turn.note(self.name, "unencodable", str(error))
+                continue
+            self.counters["out"] += 1
+            turn.send(self.name, connection, payload, candidate)
+            return
 
     # What happens to the link.
 
@@ -360,6 +361,7 @@ class LinkMachine:
         return connection.heard_at + self.profile.echo_idle_s * (1 + connection.echoes_missed)
 
 
-def _identity(message: Message) -> dict[int, str]:
-    """Return the elements that tell a peer which message this is."""
-    return {de: value for de in (7, 11, 32, 37, 41, 70) if (value := message.get(de)) is not None}
+def _cut_down(message: Message, elements: tuple[int, ...]) -> Message:
+    """Return a malfunction (96) that says no more than which request it answers."""
+    fields = {de: value for de in elements if (value := message.get(de)) is not None}
+    return Message(message.mti, {**fields, 39: "96"}, header=message.header)

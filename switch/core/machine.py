@@ -73,7 +73,7 @@ class SwitchMachine(Host):
     Parameters
     ----------
     links
-        Links to acquirers and issuers. Requests are taken from any of them and routed by card number.
+        Links to acquirers and issuers. Requests are taken from acquirers: from links that no route leads to.
     routes
         Which link a card number belongs to.
     rules
@@ -176,7 +176,8 @@ class SwitchMachine(Host):
     def _request(self, arrival: Arrival, now: float, turn: Turn, *, searched: bool) -> None:
         message = arrival.message
         is_reversal = message.mti_class == "4" and message.mti[2] in "02"
-        if not is_reversal and not (message.mti_class in "12" and message.mti[2] == "0"):
+        is_taken = is_reversal or (message.mti_class in "12" and message.mti[2] == "0")
+        if not is_taken or arrival.link in self.routes.links:
             self._refuse(arrival, NOT_SUPPORTED, turn)
             return
         absent = missing(message, MANDATORY_IN_REVERSALS if is_reversal else MANDATORY)

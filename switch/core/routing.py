@@ -37,7 +37,7 @@ class RouteTable:
     ('issuer-a', 'issuer-b', None)
     """
 
-    __slots__ = ("_lengths", "_links")
+    __slots__ = ("_lengths", "_links", "links")
 
     def __init__(self, routes: Mapping[str, str]) -> None:
         for prefix in routes:
@@ -46,6 +46,7 @@ class RouteTable:
             if prefix.startswith(TOKEN_PREFIX):
                 raise CardrailsError(f"prefix {TOKEN_PREFIX} is reserved for network tokens")
         self._links = dict(routes)
+        self.links = frozenset(routes.values())
         self._lengths = sorted({len(prefix) for prefix in routes}, reverse=True)
 
     def link_of(self, pan: str) -> str | None:

@@ -13,7 +13,7 @@ from banks.core.decide import CODES, Asked, Facts, Reason, decide
 
 AT = datetime(2026, 3, 14, tzinfo=UTC)
 CARD = Card("fp_1", "0001", "card/1", expiry="3012")
-FACTS = Facts(AT, is_reversed=False, is_known=True, cvv2="M", has_cvv2=True, available_minor=5_000)
+FACTS = Facts(AT, is_overtaken=False, is_known=True, cvv2="M", has_cvv2=True, available_minor=5_000)
 ASKED = Asked("000000", 4_200, "3012")
 
 
@@ -30,7 +30,7 @@ def asked(**changes: object) -> Asked:
 
 
 CASES = [
-    (Reason.REVERSED_BEFORE, fact(is_reversed=True), CARD, ASKED, "21"),
+    (Reason.OVERTAKEN, fact(is_overtaken=True), CARD, ASKED, "21"),
     (Reason.UNSUPPORTED, FACTS, CARD, asked(processing_code="200000"), "12"),
     (Reason.FACTS_MISSING, fact(is_known=False), None, ASKED, "96"),
     (Reason.NO_CARD, FACTS, None, ASKED, "14"),
@@ -101,15 +101,13 @@ class TestOrder:
             Asked, st.sampled_from(("000000", "200000")), st.integers(0, 9_999), st.sampled_from(("3012", "2001", ""))
         ),
     )
-    def test_no_earlier_cause_applies_to_what_was_decided(
-        self, facts: Facts, card: Card | None, asked: Asked
-    ) -> None:
+    def test_no_earlier_cause_applies_to_what_was_decided(self, facts: Facts, card: Card | None, asked: Asked) -> None:
         verdict = decide(facts, card, asked)
 
         order = list(Reason)
         applying = set()
-        if facts.is_reversed:
-            applying.add(Reason.REVERSED_BEFORE)
+        if facts.is_overtaken:
+            applying.add(Reason.OVERTAKEN)
         if not facts.is_known:
             applying.add(Reason.FACTS_MISSING)
         if card is None:

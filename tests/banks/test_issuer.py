@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from banks.issuer.books import IssuerRules
-from iso import Message
+from iso import LocalProtocolError, Message
 from iso.private import parse_private
 from tests.support.banks import CVC, OTHER_PAN, PAN, IssuerBench, a_card, at_issuer
 
@@ -93,9 +93,7 @@ class TestDecline:
             ({}, {"de3": "200000"}, "12"),
         ],
     )
-    def test_each_cause_has_its_code(
-        self, columns: dict[str, object], changes: dict[str, str], code: str
-    ) -> None:
+    def test_each_cause_has_its_code(self, columns: dict[str, object], changes: dict[str, str], code: str) -> None:
         bench = IssuerBench(a_card(**columns))  # type: ignore[arg-type]
 
         answer = bench.ask(at_issuer(**changes))
@@ -270,9 +268,7 @@ class TestParallelRequests:
     def test_they_never_overdraw(self, amounts: list[int], order: object) -> None:
         bench = IssuerBench(a_card(balance_minor=100_000))
         bench.hsm_answers = False
-        requests = [
-            at_issuer(f"{number:06d}", de4=f"{amount:012d}") for number, amount in enumerate(amounts, start=1)
-        ]
+        requests = [at_issuer(f"{number:06d}", de4=f"{amount:012d}") for number, amount in enumerate(amounts, start=1)]
         bench.hear("network", *requests)
         order.shuffle(bench.open_asks)  # type: ignore[attr-defined]
         bench.hsm_answers = True
@@ -306,6 +302,26 @@ class TestScriptedAnswers:
 
         assert answers == []
         assert bench.held_minor == 4_200
+
+
+class TestChangingACard:
+    """An operator may change what a card is allowed to do, never what it is."""
+
+    @pytest.mark.parametrize(
+        "changes", [{"account": "mine"}, {"cvk": "K000"}, {"status": "gone"}, {"expiry": "3013"}, {"colour": "red"}]
+    )
+    def test_anything_else_is_refused_and_changes_nothing(self, changes: dict[str, str]) -> None:
+        card = a_card().card
+
+        with pytest.raises(LocalProtocolError, match="card column"):
+            card.changed(changes)
+
+    def test_a_new_limit_counts_at_once(self) -> None:
+        bench = IssuerBench()
+
+        bench.change(limit_minor=100)
+
+        assert bench.ask(at_issuer()).response_code == "61"
 
 
 class TestRefusals:

@@ -177,6 +177,15 @@ class TestAdvice:
         assert first == second
         assert bench.held_minor == 4_200
 
+    def test_an_original_that_comes_after_it_holds_nothing_more(self) -> None:
+        bench = IssuerBench()
+        bench.ask(advice_at_issuer(at_issuer()))
+
+        late = bench.ask(at_issuer())
+
+        assert late.response_code == "21"
+        assert bench.held_minor == 4_200
+
     def test_of_a_decline_books_nothing(self) -> None:
         bench = IssuerBench()
 

@@ -66,6 +66,13 @@ def is_settled(house: HouseHandle, held_before: int) -> bool:
     return held_minor(house.control) == held_before and not any(waiting_reversals(house.control).values())
 
 
+def confirmed_status(client: stripe.StripeClient, intent: str) -> str:
+    try:
+        return client.v1.payment_intents.confirm(intent).status
+    except stripe.CardError as error:
+        return str(error.error.payment_intent.status)  # type: ignore[union-attr]
+
+
 class TestALinkDies:
     """Only a cut before the write leaves nothing to reverse; every other one is undone at the issuer."""
 
@@ -81,14 +88,12 @@ class TestALinkDies:
         intent = client.v1.payment_intents.create({"amount": 4321, "currency": "usd", "payment_method": CARDS[issuer]})
         house.add_fault(*point)
 
-        try:
-            status = client.v1.payment_intents.confirm(intent.id).status
-        except stripe.CardError as error:
-            assert error.error is not None
-            status = str(error.error.payment_intent.status)  # type: ignore[union-attr]
+        status = confirmed_status(client, intent.id)
         settled = house.eventually(
-            lambda: is_settled(house, held_before)
-            and client.v1.payment_intents.retrieve(intent.id).status == "requires_payment_method"
+            lambda: (
+                is_settled(house, held_before)
+                and client.v1.payment_intents.retrieve(intent.id).status == "requires_payment_method"
+            )
         )
 
         sent = reversals_since(house, start)

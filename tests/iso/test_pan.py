@@ -74,6 +74,9 @@ class TestText:
 
         assert pan not in mask_text(before + pan + after)
 
+    def test_inside_a_longer_run_first_six_and_last_four_stay(self) -> None:
+        assert mask_text("1111" + TEST_PAN + "71") == "1111" + "424242******4242" + "71"
+
     @pytest.mark.parametrize(
         ("text", "masked"),
         [
@@ -88,7 +91,8 @@ class TestText:
         assert mask_text(text) == masked
 
     @pytest.mark.parametrize(
-        "text", ["000000001999", "2026-11-22 13:11:55", "4242424242424241", "req_12345678", "1122131155", ""]
+        "text",
+        ["000000001999", "000000000018", "2026-11-22 13:11:55", "4242424242424241", "req_12345678", "1122131155", ""],
     )
     def test_other_numbers_stay(self, text: str) -> None:
         assert mask_text(text) == text
@@ -112,7 +116,7 @@ class TestFrames:
         found = decode(masked, dialect(name))
 
         assert len(masked) == len(raw)
-        assert found.pan == "4242420000004242"
+        assert found.pan == "4242429999994242"
         assert (found[14], set(found[35]), set(found[45]), set(found[52]), set(found[55])) == ("0000", *[{"0"}] * 4)
         assert parse_private(found[48]) == {CVV2: "000", TOKEN_CRYPTOGRAM: "0" * 16, ECI: "05"}
         assert found[62] == "note 424242******4242"
@@ -135,7 +139,7 @@ class TestFrames:
 
         found = decode(masked, dialect(name))
         assert set(found.fields) == set(decode(raw, dialect(name)).fields)
-        assert found.pan == mask_pan(pan).replace("*", "0")
+        assert found.pan == mask_pan(pan).replace("*", "9")
         assert mask_frame(masked, dialect(name)) == masked
 
     def test_what_does_not_decode_is_not_returned(self) -> None:

@@ -87,6 +87,14 @@ class TestKinds:
         assert (translated[24], translated[25], 39 in translated) == ("400", "4021", False)
         assert translated[56] == "1100" + "000001" + "261122131155" + "06" + "123456"
 
+    def test_the_acquirer_is_written_as_it_writes_itself(self) -> None:
+        reversal = reversal_of(authorisation_request(de32="000123"))
+
+        translated = to_1993(reversal, year=2026)
+
+        assert translated[56].endswith("06" + "000123")
+        assert to_1987(translated)[90] == reversal[90]
+
     def test_a_partial_reversal_swaps_the_amounts(self) -> None:
         partial = reversal_of(authorisation_request(), de95="000000000500" + "0" * 12 + "C00000000C00000000")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Any
 
 from banks.acquirer.host import build_acquirer
@@ -135,7 +136,7 @@ class House:
 
     def _line(self, dials: tuple[str, str], listens: tuple[str, str]) -> Line:
         ends = [End(self.nodes[node], link) for node, link in (dials, listens)]
-        return Line(self.world, ends[0], ends[1], self.world.random.choice([1, 1, 2]))
+        return Line(self.world, ends[0], ends[1], self.world.random.choice([1, 2]))
 
     def _issue_cards(self) -> None:
         for name, cards in CARDS.items():
@@ -144,7 +145,7 @@ class House:
                 CardSeed(pan, Card("", pan[-4:], "", cvc_rule=rule, cvk=CVK), balance_minor)
                 for pan, rule, balance_minor in cards
             ]
-            node.put(Called(f"seed {name}", lambda node=node, seeds=seeds: seed(node.machine, seeds, ["840"])))
+            node.put(Called(f"seed {name}", partial(seed, node.machine, seeds, ["840"])))
 
     def _plan_orders(self) -> None:
         random = self.world.random
@@ -155,9 +156,9 @@ class House:
             cvc = printed if rule == "check" and random.random() < 0.8 else "123"
             self.orders[number] = Order(number, pan, cvc, 1_000 + number)
             paid_at = self.world.now + self.world.between(0.0, 100.0)
-            self.world.plan(paid_at, lambda number=number: self._pay(number))
+            self.world.plan(paid_at, partial(self._pay, number))
             if random.random() < 0.25:
-                self.world.plan(paid_at + self.world.between(0.1, 40.0), lambda number=number: self._void(number))
+                self.world.plan(paid_at + self.world.between(0.1, 40.0), partial(self._void, number))
 
     def _pay(self, number: int) -> None:
         node = self.nodes["gateway"]
@@ -174,30 +175,33 @@ class House:
         node = self.nodes["gateway"]
         if node.is_up:
             for number in node.machine.duties:
-                node.put(Called(("undo", number), lambda number=number: node.machine.undo(number)))
+                node.put(Called(("undo", number), partial(node.machine.undo, number)))
         self.world.after(self.world.between(1.0, 6.0), self._work_duties)
 
     def _plan_faults(self) -> None:
         random, world = self.world.random, self.world
-        for _ in range(random.randint(1, 8)):
+        for _ in range(random.randint(1, 14)):
             at = world.between(STORM_BEGINS, STORM_ENDS - 5.0)
             lasts_s = random.choice([0.5, 5.0, 15.0, 40.0])
             line = random.choice(self.network.lines)
             node = random.choice(list(self.nodes.values()))
-            fault = random.choice(["cut", "block", "slow", "crash", "silence"])
+            fault = random.choice(["cut", "hang up", "hang up", "block", "slow", "slow", "crash", "silence"])
             if fault == "cut":
                 world.plan(at, line.cut)
+            elif fault == "hang up":
+                for _ in range(4):
+                    world.plan(at + world.between(0.0, 10.0), line.hang_up)
             elif fault == "block":
-                world.plan(at, lambda line=line: self._block(line))
-                world.plan(at + lasts_s, lambda line=line: setattr(line, "is_blocked", False))
+                world.plan(at, partial(self._block, line))
+                world.plan(at + lasts_s, partial(setattr, line, "is_blocked", False))
             elif fault == "slow":
-                world.plan(at, lambda line=line: setattr(line, "is_slow", True))
-                world.plan(at + lasts_s, lambda line=line: setattr(line, "is_slow", False))
+                world.plan(at, partial(setattr, line, "is_slow", True))
+                world.plan(at + lasts_s, partial(setattr, line, "is_slow", False))
             elif fault == "crash":
-                world.plan(at, lambda node=node: node.crash() if node.is_up else None)
+                world.plan(at, node.crash)
             else:
-                world.plan(at, lambda: setattr(self.hsm, "is_silent", True))
-                world.plan(at + min(lasts_s, 15.0), lambda: setattr(self.hsm, "is_silent", False))
+                world.plan(at, partial(setattr, self.hsm, "is_silent", True))
+                world.plan(at + min(lasts_s, 15.0), partial(setattr, self.hsm, "is_silent", False))
 
     def _block(self, line: Line) -> None:
         line.is_blocked = True

@@ -7,6 +7,7 @@ A wire that breaks does so for each end at its own time. What an end writes befo
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -15,10 +16,12 @@ from tests.sim.node import SimNode
 from tests.sim.world import World
 
 DROP, DOUBLE, BREAK = 0.004, 0.01, 0.002
-NOTICE_S = (0.0, 3.0)
-TRANSIT_S = (0.001, 0.08)
+NOTICE_S = (0.0, 1.0)
+TRANSITS_S = ((0.001, 0.08), (0.001, 0.08), (0.1, 4.0))
+"""A wire takes a short way or a long one, by chance, so that what is sent later on another wire may overtake."""
 SLOW_S = (0.5, 14.0)
 REDIAL_S = (0.05, 2.0)
+HEARS_THE_REST = 0.5
 
 
 class End(NamedTuple):
@@ -53,21 +56,23 @@ class Line:
         for wire in self.wires:
             wire.snap()
 
-    def transit_s(self) -> float:
-        """Draw how long a frame is under way."""
-        return self.world.between(*(SLOW_S if self.is_slow else TRANSIT_S))
+    def hang_up(self) -> None:
+        """Let the dialling side lose its oldest wire, while what it had sent on it still arrives."""
+        for wire in self.wires[:1]:
+            wire.hang_up()
 
 
 class _Side:
     """One side of a wire."""
 
-    __slots__ = ("end", "is_open", "last_arrival", "life", "number", "outbox")
+    __slots__ = ("end", "hears_the_rest", "is_open", "last_arrival", "life", "number", "outbox")
 
     def __init__(self, end: End, number: int) -> None:
         self.end = end
         self.number = number
         self.life = end.node.life
         self.is_open = True
+        self.hears_the_rest = False
         self.outbox: list[tuple[bytes, Hashable | None]] = []
         self.last_arrival = 0.0
 
@@ -86,6 +91,7 @@ class Wire:
         self.line = line
         self.world = line.world
         self.is_whole = True
+        self._transits_s = self.world.random.choice(TRANSITS_S)
         dials, listens = line.ends
         number = next(_NUMBERS)
         self.sides = (_Side(dials, number), _Side(listens, number))
@@ -109,19 +115,34 @@ class Wire:
             return
         for _ in range(2 if self.world.happens(DOUBLE) else 1):
             # Within one direction of one wire nothing overtakes, as on TCP.
-            arrives = max(self.world.now + self.line.transit_s(), other.last_arrival)
+            arrives = max(self.world.now + self._transit_s(), other.last_arrival)
             other.last_arrival = arrives
             self.world.plan(arrives, lambda: self._arrive(other, payload))
 
+    def _transit_s(self) -> float:
+        return self.world.between(*(SLOW_S if self.line.is_slow else self._transits_s))
+
     def _arrive(self, side: _Side, payload: bytes) -> None:
-        if self.is_whole and side.is_open:
+        if (self.is_whole or side.hears_the_rest) and side.is_open:
             side.put(Received(side.end.link, side.number, payload, authentic=True))
 
     def snap(self) -> None:
-        """Break; each side notices in its own time."""
+        """Break; each side notices in its own time. One of them may still get what was under way to it."""
+        lucky = self.world.random.choice(self.sides) if self.world.random.random() < HEARS_THE_REST else None
+        self._snap(lucky, NOTICE_S)
+
+    def hang_up(self) -> None:
+        """Let the dialling side lose the connection at once, while what it had sent still arrives."""
+        self._snap(self.sides[1], (0.0, 0.0))
+
+    def _snap(self, lucky: _Side | None, notice_s: tuple[float, float]) -> None:
         self.is_whole = False
         for side in self.sides:
-            self.world.after(self.world.between(*NOTICE_S), lambda side=side: self._notice(side))
+            noticed_at = self.world.now + self.world.between(*notice_s)
+            if side is lucky:
+                side.hears_the_rest = True
+                noticed_at = max(noticed_at, side.last_arrival + 0.001)
+            self.world.plan(noticed_at, partial(self._notice, side))
 
     def close(self, index: int) -> None:
         """Let one side hang up: at once for it, after a moment for the other."""

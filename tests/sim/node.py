@@ -83,6 +83,8 @@ class SimNode:
 
     def crash(self) -> None:
         """Stop without a word; memory is lost, the journal stays."""
+        if not self.is_up:
+            return
         self.machine = None
         self._inbox = []
         self._is_planned = False

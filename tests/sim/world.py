@@ -22,6 +22,7 @@ class World:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.now = 0.0
+        self.roughness = self.random.choice([1.0, 1.0, 4.0])
         self.is_calm = True
         """No faults happen: at the beginning, and after everything has been healed."""
         self._planned: list[tuple[float, int, Callable[[], None]]] = []
@@ -49,7 +50,7 @@ class World:
 
     def happens(self, probability: float) -> bool:
         """Say whether a fault of this probability happens now."""
-        return not self.is_calm and self.random.random() < probability
+        return not self.is_calm and self.random.random() < probability * self.roughness
 
     def between(self, shortest_s: float, longest_s: float) -> float:
         """Draw a duration."""

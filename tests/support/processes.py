@@ -17,7 +17,7 @@ from typing import Any
 
 import stripe
 
-from emulator.topology import NODE_NAMES, default_text
+from emulator.topology import NODE_NAMES, default_text, read_topology
 from node.control import ControlClient
 
 READY_WITHIN_S = 30.0
@@ -92,15 +92,15 @@ class ProcessHouse:
         self._groups: list[tuple[str, ...]] = [()] if one_process else [(name,) for name in NODE_NAMES]
         self.processes: dict[str, NodeProcess] = {}
 
-    def start(self, *names: str) -> None:
-        """Start every process, or those of the named nodes."""
+    def start(self, *names: str, until_ready: bool = True) -> None:
+        """Start every process, or those of the named nodes; return when all their links are signed on."""
         started = []
         for group in self._groups:
             name = group[0] if group else "house"
             if not names or name in names:
                 self.processes[name] = NodeProcess(self.topology, self.data_dir, group)
                 started.append(self.processes[name])
-        for process in started:
+        for process in started if until_ready else []:
             process.wait_ready()
 
     def kill(self, *names: str) -> None:
@@ -112,7 +112,10 @@ class ProcessHouse:
 
     def control(self) -> ControlClient:
         """Return a control client for all nodes."""
-        urls = {node: process.ready["control_url"] for process in self.processes.values() for node in process.ready["nodes"]}
+        sections = read_topology(self.topology)
+        whole = f"http://{sections.control.address}"
+        alone = {node: f"http://{getattr(sections.nodes, node.replace('-', '_')).control}" for node in NODE_NAMES}
+        urls = dict.fromkeys(NODE_NAMES, whole) if "house" in self.processes else alone
         return ControlClient(urls, (self.data_dir / "control.key").read_text())
 
     def stripe(self, **options: Any) -> stripe.StripeClient:

@@ -6,7 +6,7 @@ from hsm_sim.requests import Detokenise, SealPan
 from iso import Message
 from iso.private import build_private, parse_private
 from switch.core.rules import SwitchRules
-from tests.support.switch import CVV2, PANS, PROOF, TOKEN_A, TOKEN_B, Bench, request
+from tests.support.switch import CVV2, PANS, PROOF, TOKEN_A, TOKEN_B, Bench, request, reversal
 
 
 def codes(messages: list[Message]) -> list[str]:
@@ -215,6 +215,14 @@ class TestRefusals:
 
         assert codes(turn.sent("acquirer")) == ["0130/000001/40"]
 
+    def test_an_issuer_may_not_ask_as_if_it_were_an_acquirer(self) -> None:
+        bench = Bench()
+
+        turn = bench.receive("issuer-a", request())
+
+        assert codes(turn.sent("issuer-a")) == ["0110/000001/40"]
+        assert turn.asks == []
+
     def test_at_its_limit_the_switch_answers_inoperative(self) -> None:
         bench = Bench(SwitchRules(in_flight_max=1))
         bench.forward(request("000001"))
@@ -290,8 +298,6 @@ class TestCopies:
         assert codes(turn.sent("acquirer")) == ["0110/000001/94"]
 
     def test_a_copy_of_what_was_reversed_is_no_approval(self) -> None:
-        from tests.support.switch import reversal
-
         bench = Bench()
         bench.forward(request())
         bench.issuer_answers("00")

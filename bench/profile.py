@@ -1,0 +1,95 @@
+"""Where the processor time of one payment goes: a house under `bench.sampler`, loaded over ISO 8583 or over REST.
+
+    python -m bench.profile iso --window 64      as `bench.iso_path` does; --window 1 is a lone authorisation
+    python -m bench.profile rest --window 16     as `bench.rest` does; the window is the number of connections
+
+Prints the functions that work most by themselves, and those under which most work is done, as shares of all samples.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from bench import iso_path, rest
+from bench.lanes import open_lanes
+from bench.processes import Contender, address_of, contender
+from bench.purchases import Till
+from bench.shoppers import open_shoppers
+
+REQUESTS = 2000
+WARM_UP = 300
+LINES = 45
+
+
+async def drive_iso(house: iso_path.House, requests: int, window: int) -> iso_path.Measured:
+    """Warm up, start counting, send one load of authorisations."""
+    async with anyio.create_task_group() as tasks:
+        till = Till(house.hsm)
+        await till.open(tasks)
+        lanes = await open_lanes(house.acquirer, min(iso_path.CONNECTIONS, window), iso_path.SPEAKS)
+        await anyio.to_thread.run_sync(house.process.line)
+        await iso_path.measure(house.process, lanes, await till.mint(WARM_UP), window)
+        messages = await till.mint(requests)
+        os.kill(house.process.pid, signal.SIGUSR1)
+        measured = await iso_path.measure(house.process, lanes, messages, window)
+        tasks.cancel_scope.cancel()
+    return measured
+
+
+async def drive_rest(house: Contender, ready: dict[str, str], requests: int, window: int) -> rest.Measured:
+    """Warm up, start counting, send one load of checkouts."""
+    address = address_of(ready["gateway_url"])
+    server = rest.Server(house, address, await open_shoppers(address, window))
+    counter = rest.Counter(ready["secret_key"])
+    await rest.measure(server, counter.checkouts(address, WARM_UP))
+    os.kill(house.pid, signal.SIGUSR1)
+    measured = await rest.measure(server, counter.checkouts(address, requests))
+    server.shoppers.close()
+    return measured
+
+
+def run(kind: str, requests: int, window: int, folder: Path) -> iso_path.Measured | rest.Measured:
+    """Start a sampled house, load it, stop it; the samples are then in the folder."""
+    launcher = (sys.executable, "-m", "bench.sampler", str(folder / "samples.json"))
+    if kind == "iso":
+        with iso_path.iso_house(launcher) as house:
+            return anyio.run(drive_iso, house, requests, window, backend_options={"use_uvloop": True})
+    with contender([*launcher, "up", "--ephemeral", "--json"]) as process:
+        ready = json.loads(process.line())
+        return anyio.run(drive_rest, process, ready, requests, window, backend_options={"use_uvloop": True})
+
+
+def report(seen: dict[str, Any], measured: iso_path.Measured | rest.Measured) -> str:
+    """Return the two tables."""
+    lines = [f"{measured.rate:.0f}/s, {measured.cpu_us:.0f} us of processor time each, {seen['samples']} samples"]
+    for title, counts in (("by themselves", seen["top"]), ("with what they call", seen["anywhere"])):
+        lines.append(f"\n{title}")
+        ordered = sorted(counts.items(), key=lambda item: -item[1])[:LINES]
+        lines += [f"{100 * count / seen['samples']:6.1f} %  {name}" for name, count in ordered]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("kind", choices=("iso", "rest"))
+    arguments.add_argument("--requests", type=int, default=REQUESTS)
+    arguments.add_argument("--window", type=int, default=iso_path.WINDOW)
+    chosen = arguments.parse_args()
+    with tempfile.TemporaryDirectory(prefix="cardrails-profile-") as name:
+        folder = Path(name)
+        measured = run(chosen.kind, chosen.requests, chosen.window, folder)
+        print(report(json.loads((folder / "samples.json").read_text("utf-8")), measured))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,273 @@
+"""A host sorts events: requests to its handler, answers to whoever asked, and its own SAF's answers to the SAF."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from iso import LocalProtocolError, Message, decode, dialect, encode
+from node.core.events import Answered, Called, Connected, Disconnected, Event, Malformed, NotWritten, Received
+from node.core.host import ConversationHost
+from node.core.link import Arrival, LinkMachine, LinkProfile
+from node.core.saf import SafEntry
+from node.core.steps import NOT_SENT, UNKNOWN
+from node.core.turn import Turn
+from tests.support.links import EPOCH, request
+
+SPOKEN = dialect("ascii87")
+
+
+class Bench:
+    """A conversation host between "in", where requests come from, and "out", where they go on to."""
+
+    def __init__(self, conversations_max: int = 100) -> None:
+        profile = LinkProfile(sign_on=False)
+        links = [LinkMachine(name, SPOKEN, profile) for name in ("in", "out")]
+        self.host = ConversationHost(links, conversations_max=conversations_max)
+        self.host.handler = self.forward
+        self.outcomes: list[Any] = []
+        self.now = 0.0
+        self.do(Connected("in", 1, dialled=False), Connected("out", 1, dialled=True))
+
+    async def forward(self, arrival: Arrival) -> Message | None:
+        outcome = await self.host.desk.request("out", arrival.message.with_fields({11: "000777"}), 10.0)
+        self.outcomes.append(outcome)
+        return arrival.message.reply(outcome.response_code if isinstance(outcome, Message) else "91")
+
+    def do(self, *events: Event) -> Turn:
+        turn = Turn(EPOCH)
+        for event in events:
+            self.host.handle(event, self.now, turn)
+        self.host.expire(self.now, turn)
+        return turn
+
+    def receive(self, link: str, message: Message) -> Turn:
+        return self.do(Received(link, 1, encode(message, SPOKEN), authentic=True))
+
+    def put_saf(self) -> Turn:
+        message = Message("0420", request().with_fields({11: "000888"}).fields)
+        turn = Turn(EPOCH)
+        self.host.handle(
+            Called("put", lambda: self._put(SafEntry("r1", "out", "card", message, "now"))), self.now, turn
+        )
+        return turn
+
+    async def _put(self, entry: SafEntry) -> None:
+        self.host.desk.put_saf(entry)
+
+
+class TestConversations:
+    """A request starts a conversation, its outcome resumes it, and its result is the response."""
+
+    def test_an_answer_goes_back_where_the_request_came_from(self) -> None:
+        bench = Bench()
+        sent = bench.receive("in", request()).sent("out")[0]
+
+        turn = bench.receive("out", sent.reply("51"))
+
+        assert [(message.stan, message.response_code) for message in turn.sent("in")] == [("000001", "51")]
+
+    def test_silence_is_unknown(self) -> None:
+        bench = Bench()
+        bench.receive("in", request())
+        bench.now = 10.0
+
+        turn = bench.do()
+
+        assert bench.outcomes == [UNKNOWN]
+        assert [message.response_code for message in turn.sent("in")] == ["91"]
+
+    def test_a_lost_link_is_unknown(self) -> None:
+        bench = Bench()
+        bench.receive("in", request())
+
+        bench.do(Disconnected("out", 1))
+
+        assert bench.outcomes == [UNKNOWN]
+
+    def test_a_link_that_is_down_sends_nothing(self) -> None:
+        bench = Bench()
+        bench.do(Disconnected("out", 1))
+
+        bench.receive("in", request())
+
+        assert bench.outcomes == [NOT_SENT]
+
+    def test_what_was_not_written_was_not_sent(self) -> None:
+        bench = Bench()
+        key = bench.receive("in", request()).sends[0].key
+
+        bench.do(NotWritten("out", key))
+        bench.do(NotWritten("out", key))
+
+        assert bench.outcomes == [NOT_SENT]
+
+    def test_a_late_answer_starts_nothing(self) -> None:
+        bench = Bench()
+        sent = bench.receive("in", request()).sent("out")[0]
+        bench.now = 10.0
+        bench.do()
+
+        turn = bench.receive("out", sent.reply("00"))
+
+        assert turn.sends == []
+        assert bench.outcomes == [UNKNOWN]
+
+    def test_at_its_limit_the_host_refuses(self) -> None:
+        bench = Bench(conversations_max=1)
+        bench.receive("in", request("000001"))
+
+        turn = bench.receive("in", request("000002"))
+
+        assert [(message.stan, message.response_code) for message in turn.sent("in")] == [("000002", "91")]
+
+    def test_a_broken_stream_closes_its_connection_only(self) -> None:
+        bench = Bench()
+
+        turn = bench.do(Malformed("in", 1, "00 ff"))
+
+        assert turn.closes == [("in", 1)]
+        assert bench.host.links["out"].is_up
+
+
+class TestPorts:
+    """A question to a port is answered by its key; silence is UNKNOWN; a call leaves its result with the turn."""
+
+    def test_a_question_is_recorded_and_its_answer_is_the_result(self) -> None:
+        bench = Bench()
+
+        asked = bench.do(Called("call-1", lambda: bench.host.desk.ask("hsm", "question", 2.0)))
+        turn = bench.do(Answered(asked.asks[0].key, "answer"))
+
+        assert asked.asked("hsm") == ["question"]
+        assert turn.outs == [("call-1", "answer")]
+
+    def test_a_silent_port_is_unknown(self) -> None:
+        bench = Bench()
+        asked = bench.do(Called("call-1", lambda: bench.host.desk.ask("hsm", "question", 2.0)))
+
+        turn = bench.do(Answered(asked.asks[0].key, None))
+
+        assert turn.outs == [("call-1", UNKNOWN)]
+
+    def test_a_port_that_never_answers_is_unknown_at_the_deadline(self) -> None:
+        bench = Bench()
+        asked = bench.do(Called("call-1", lambda: bench.host.desk.ask("hsm", "question", 2.0)))
+        bench.now = 2.0
+
+        turn = bench.do()
+        late = bench.do(Answered(asked.asks[0].key, "answer"))
+
+        assert turn.outs == [("call-1", UNKNOWN)]
+        assert late.is_empty
+
+    def test_what_the_dialect_cannot_express_is_an_error_of_the_caller(self) -> None:
+        bench = Bench()
+        caught: list[Exception] = []
+
+        async def sends() -> None:
+            try:
+                await bench.host.desk.request("out", request(de49="far too long"), 10.0)
+            except LocalProtocolError as error:
+                caught.append(error)
+
+        turn = bench.do(Called("call-1", sends))
+
+        assert len(caught) == 1
+        assert turn.sends == []
+
+
+class TestStoreAndForward:
+    """An entry is durable before it leaves, and its answers are nobody else's."""
+
+    def test_an_entry_is_stored_and_sent_in_one_turn_because_rows_go_first(self) -> None:
+        turn = Bench().put_saf()
+
+        assert [row[5] for row in turn.stored("saf")] == ["waiting", "waiting"]
+        assert [message.mti for message in turn.sent("out")] == ["0420"]
+
+    def test_its_answer_ends_it_and_resumes_nobody(self) -> None:
+        bench = Bench()
+        sent = bench.put_saf().sent("out")[0]
+
+        turn = bench.receive("out", sent.reply("00"))
+
+        assert [row[5] for row in turn.stored("saf")] == ["done"]
+        assert bench.outcomes == []
+
+    def test_silence_brings_its_repeat(self) -> None:
+        bench = Bench()
+        bench.put_saf()
+        bench.now = 10.0
+        bench.do()
+        bench.now = 12.0
+
+        turn = bench.do()
+
+        assert [message.mti for message in turn.sent("out")] == ["0421"]
+
+    def test_a_lost_link_brings_its_repeat_when_it_is_back(self) -> None:
+        bench = Bench()
+        bench.put_saf()
+        bench.do(Disconnected("out", 1))
+
+        turn = bench.do(Connected("out", 2, dialled=True))
+
+        assert [message.mti for message in turn.sent("out")] == ["0421"]
+
+    def test_an_entry_that_the_dialect_cannot_express_waits_visibly(self) -> None:
+        bench = Bench()
+        turn = Turn(EPOCH)
+        entry = SafEntry("r1", "out", "card", Message("0420", {11: "000001", 49: "far too long"}), "now")
+
+        async def put() -> None:
+            bench.host.desk.put_saf(entry)
+
+        bench.host.handle(Called("put", put), 0.0, turn)
+
+        assert [note[1] for note in turn.notes] == ["unencodable"]
+        assert turn.sends == []
+        assert bench.host.deadline() is not None
+
+
+class TestTurn:
+    """A turn is plain lists that tests can compare."""
+
+    def test_it_knows_when_it_decided_nothing(self) -> None:
+        turn = Turn(EPOCH)
+
+        assert turn.is_empty
+        turn.note("in", "kind", "detail")
+        assert not turn.is_empty
+
+    def test_it_gives_back_what_was_recorded(self) -> None:
+        turn = Turn(EPOCH)
+        turn.store("saf", (1,))
+        turn.store("saf", (2,))
+        turn.ask("hsm", "key", "question", 2.0)
+        turn.send("in", 1, b"", request())
+
+        assert (turn.stored("saf"), turn.stored("other")) == ([(1,), (2,)], [])
+        assert (turn.asked("hsm"), turn.sent("in"), turn.sent("out")) == (["question"], [request()], [])
+
+
+@pytest.mark.parametrize("hook", ["on_request", "on_response", "on_call"])
+def test_a_host_that_takes_something_says_how(hook: str) -> None:
+    """The plain host has no opinion about requests, answers and calls."""
+    from node.core.host import Host
+
+    host = Host([LinkMachine("in", SPOKEN, LinkProfile(sign_on=False))])
+    arguments = {"on_request": (None, 0.0, None), "on_response": ("in", None, UNKNOWN, 0.0, None)}
+
+    with pytest.raises(AssertionError):
+        getattr(host, hook)(*arguments.get(hook, (None, None, 0.0, None)))
+
+
+def test_what_leaves_can_be_read_by_the_peer() -> None:
+    """A send carries the encoded bytes of the message that it shows."""
+    bench = Bench()
+
+    send = bench.receive("in", request()).sends[0]
+
+    assert decode(send.payload, SPOKEN) == send.message
