@@ -34,7 +34,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql import Executable
@@ -217,12 +217,16 @@ class _Job(Generic[T]):
     def __init__(self, work: Callable[[Books], T]) -> None:
         self.work = work
         self.done = anyio.Event()
-        self.error: Exception | None = None
+        self.error: Exception | None = _broken()
 
     def outcome(self) -> T:
         if self.error is not None:
             raise self.error
         return self.result
+
+
+def _broken() -> StoreError:
+    return StoreError("the transaction broke before this unit of work")
 
 
 class _Again(Exception):
@@ -310,34 +314,40 @@ class SqliteStore:
             self._run(jobs)
         except _Again:
             for job in jobs:
+                job.error = _broken()
+            for job in jobs:
                 self._run([job])
-        for job in jobs:
-            job.done.set()
+        finally:
+            # Whatever broke, nobody may wait for ever.
+            for job in jobs:
+                job.done.set()
 
     def _run(self, jobs: Sequence[_Job[Any]]) -> None:
         """Run jobs in one transaction; `_Again` if it has to be split."""
-        refusal: DBAPIError | None = None
+        refusal: SQLAlchemyError | None = None
         try:
             with self._writer.begin() as transaction:
                 books = SqlBooks(self._writer)
                 for job in jobs:
-                    if not self._ran(job, books) and len(jobs) > 1:
+                    if self._ran(job, books):
+                        continue
+                    if len(jobs) > 1:
                         raise _Again
-                    if job.error is not None and books.writes:
-                        transaction.rollback()
-        except DBAPIError as error:
+                    transaction.rollback()
+        except SQLAlchemyError as error:
             refusal = error
         if refusal is not None and len(jobs) > 1:
             raise _Again
         if refusal is not None:
-            jobs[0].error = StoreError(f"commit refused: {type(refusal.orig).__name__}")
+            cause = refusal.orig if isinstance(refusal, DBAPIError) else refusal
+            jobs[0].error = StoreError(f"commit refused: {type(cause).__name__}")
 
     def _ran(self, job: _Job[Any], books: SqlBooks) -> bool:
         """Run one job. False if it failed and left something in the transaction that must go."""
         before, job.error = books.writes, None
         try:
             job.result = job.work(books)
-        except DBAPIError:
+        except SQLAlchemyError:
             raise
         except Exception as error:
             job.error = error

@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--method", default=DEMO_CARD, help=f"payment method to pay with (default: {DEMO_CARD})")
     parser.add_argument("--topology", type=Path, help="topology file; its ports are not used")
+    parser.add_argument("--long", action="store_true", help="a line for every element, with its name")
     parser.add_argument("--json", action="store_true")
 
 
@@ -44,5 +45,5 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"payment_intent": purchase.intent, "http_status": purchase.status, "hops": purchase.hops}))
     else:
-        print("\n".join(hop_lines(purchase)))
+        print("\n".join(hop_lines(purchase, as_tables=arguments.long)))
     return 0 if purchase.is_approved else 1

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from emulator.hops import hops_of
-from emulator.render import message_lines
+from emulator.render import compact_lines, message_lines
 from iso import IsoError, dialect
 from iso.money import format_amount
 
@@ -47,21 +47,24 @@ async def buy(
     return Purchase(intent, answer.status_code, hops_of(crossings(), answer.headers.get("emu-trace-id", "")))
 
 
-def hop_lines(purchase: Purchase) -> list[str]:
+def hop_lines(purchase: Purchase, *, as_tables: bool = False) -> list[str]:
     """Return the purchase for people: each hop decoded, then what the shop got."""
     lines = []
     for number, hop in enumerate(purchase.hops, 1):
-        to = _receiver(hop)
-        lines.append(f"-- hop {number}: {hop['node']} -> {to}, {hop['bytes']} bytes, {hop['at'][11:23]} --")
         fields = {int(element): value for element, value in hop["fields"].items()}
-        lines += message_lines(hop["mti"], fields, dialect(hop["dialect"]), indent="  ")
+        head = f"{number}  {hop['node']} -> {_receiver(hop)}"
+        lines.append(f"{head:<28}{hop['mti']}  {hop['dialect']:<11}{hop['bytes']:>4} bytes  {hop['at'][11:23]}")
+        if as_tables:
+            lines += message_lines(hop["mti"], fields, dialect(hop["dialect"]), indent="   ")
+        else:
+            lines += compact_lines(fields)
     intent = purchase.intent
     try:
         amount = format_amount(int(intent.get("amount", 0)), str(intent.get("currency", "")).upper())
     except IsoError:
         amount = str(intent.get("amount"))
     status = intent.get("status", "no payment intent")
-    lines.append(f"-- the shop: HTTP {purchase.status}, {intent.get('id')}: {amount} {status} --")
+    lines.append(f"the shop: HTTP {purchase.status}  {intent.get('id')}  {amount}  {status}")
     return lines
 
 

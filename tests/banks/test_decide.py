@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from banks.core.cards import BLOCKED, DECLINE, EXPIRED, LOST, STOLEN, Card
@@ -101,6 +101,7 @@ class TestOrder:
             Asked, st.sampled_from(("000000", "200000")), st.integers(0, 9_999), st.sampled_from(("3012", "2001", ""))
         ),
     )
+    @settings(deadline=None)
     def test_no_earlier_cause_applies_to_what_was_decided(self, facts: Facts, card: Card | None, asked: Asked) -> None:
         verdict = decide(facts, card, asked)
 
@@ -143,6 +144,7 @@ class TestVelocity:
         assert decide(FACTS, card(velocity_max=0), ASKED).code == "65"
 
     @given(st.integers(1, 5))
+    @settings(deadline=None)
     def test_the_day_after_begins_at_one(self, used: int) -> None:
         worn = card(used_on="20260313", used=used)
 

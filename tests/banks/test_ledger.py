@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -79,7 +79,7 @@ class TestHolding:
         assert outcome is Outcome.DONE
         assert ledger.accounts["alice"].available_minor == -300
 
-    def test_a_million_ended_holds_leave_nothing_behind(self) -> None:
+    def test_ended_holds_leave_nothing_behind(self) -> None:
         ledger, turn = ledger_with()
 
         for number in range(5_000):
@@ -157,6 +157,7 @@ class TestChain:
     """Whoever changes, drops or swaps an entry is found out."""
 
     @given(st.data())
+    @settings(deadline=None)
     def test_no_entry_can_be_changed_unnoticed(self, data: st.DataObject) -> None:
         ledger, turn = ledger_with()
         ledger.hold("h1", "alice", 400, 60, "r", turn)
@@ -173,6 +174,7 @@ class TestChain:
         assert problems
 
     @given(st.data())
+    @settings(deadline=None)
     def test_no_entry_can_be_dropped_or_swapped_unnoticed(self, data: st.DataObject) -> None:
         ledger, turn = ledger_with()
         ledger.hold("h1", "alice", 400, 60, "r", turn)
@@ -309,3 +311,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedgerMachine = LedgerMachine.TestCase
+TestLedgerMachine.settings = settings(deadline=None)

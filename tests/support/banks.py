@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import MetaData
 
@@ -36,13 +36,6 @@ PAN = "9900017391586415"
 OTHER_PAN = "9900017391586423"
 TOKEN = "9999123412344242"
 CVC = "737"
-
-
-class Restorable(Protocol):
-    """What a bench puts back to where the journal left off."""
-
-    def restore(self, rows: Mapping[str, Sequence[Row]]) -> None: ...
-    def begin(self, now: float, turn: Turn) -> None: ...
 
 
 class Bench:
@@ -186,12 +179,8 @@ class IssuerBench(Bench):
 
     host: IssuerHost
 
-    def __init__(
-        self, *seeds: CardSeed, speaks: str = "ascii87", rules: IssuerRules | None = None, with_hsm: Hsm | None = None
-    ) -> None:
+    def __init__(self, *seeds: CardSeed, speaks: str = "ascii87", rules: IssuerRules | None = None) -> None:
         super().__init__(lambda: build_issuer(dialect(speaks), rules, PLAIN), ISSUER_METADATA, "issuer-a")
-        if with_hsm is not None:
-            self.hsm = with_hsm
         self.connect("network")
         self.seed(*(seeds or (a_card(),)))
 
