@@ -19,22 +19,22 @@ class Figure(NamedTuple):
         What was measured.
     value
         With its unit; the median over the rounds where there were several.
+    path
+        What one unit of it went through.
     peer
         What it is compared with, measured in the same run; "" if nothing.
     ratio
         Value over peer; "" if there is no peer.
     aim
         What is wanted; "" if nothing is promised.
-    path
-        What one unit of it went through.
     """
 
     name: str
     value: str
-    peer: str
-    ratio: str
-    aim: str
     path: str
+    peer: str = ""
+    ratio: str = ""
+    aim: str = ""
 
 
 def ratio_of(values: Sequence[float]) -> str:

@@ -14,6 +14,7 @@ from hsm_sim.requests import MakeCvv
 from node.pipes import Pipes
 
 HSM_TIMEOUT_S = 2.0
+UNKNOWN_CVC = "?"
 ANY_EXPIRY = "12/34"
 """Shown for cards that take any month that is not over."""
 
@@ -56,7 +57,7 @@ async def _cvcs(port: dict[str, Any], cards: list[CardSection]) -> dict[str, str
 
 
 def _line(card: CardSection, owner: str, cvcs: dict[str, str]) -> CardLine:
-    cvc = "any" if card.cvc_rule == "any" else cvcs.get(card.pan, "?")
+    cvc = "any" if card.cvc_rule == "any" else cvcs.get(card.pan, UNKNOWN_CVC)
     expiry = _expiry(card)
     return CardLine(card.pan, f"{expiry[2:]}/{expiry[:2]}", cvc, owner, card.about)
 

@@ -226,4 +226,5 @@ def _controlled(runtime: Runtime, is_ready: Callable[[], bool], view: Callable[[
         view=view,
         messages=runtime.trace.read,
         faults=runtime.faults,
+        nudge=runtime.inbox.nudge,
     )

@@ -49,6 +49,8 @@ class Controlled:
         `(after, limit) -> crossings`, masked.
     faults
         Its provoked faults.
+    nudge
+        Makes it take a turn, so that what business time has made due happens now.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Controlled:
         view: Callable[[], dict[str, Any]],
         messages: Callable[[int, int], list[dict[str, Any]]] | None = None,
         faults: Faults | None = None,
+        nudge: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
         self.clock = clock
@@ -67,6 +70,7 @@ class Controlled:
         self.view = view
         self.messages = messages or (lambda _after, _limit: [])
         self.faults = faults or Faults()
+        self.nudge = nudge
 
 
 class FaultRequest(Section):
@@ -166,6 +170,7 @@ def control_app(nodes: Mapping[str, Controlled], secret: str) -> FastAPI:
         node = node_for(request, "operate")
         wanted = await _body(request, AdvanceRequest)
         node.clock.advance(timedelta(seconds=wanted.advance_s))
+        node.nudge()
         return _clock(node.clock)
 
     @app.get("/nodes/{name}/faults")

@@ -24,6 +24,11 @@ class Inbox:
         if self._wake is not None:
             self._wake.set()
 
+    def nudge(self) -> None:
+        """Wake the driver for a turn without an event: business time was advanced."""
+        if self._wake is not None:
+            self._wake.set()
+
     async def room(self) -> None:
         """Wait until the inbox is below its limit; readers call this before they read on."""
         while len(self._events) >= FULL_AT:

@@ -15,6 +15,8 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup, TaskStatus
 
+from iso.errors import CardrailsError
+from iso import LocalProtocolError
 from node.clock import BusinessClock
 from node.core.events import Answered, Called, Machine
 from node.core.faults import Faults
@@ -72,10 +74,17 @@ class _Asker:
                     self._wake = anyio.Event()
                 await self._wake.wait()
             batch, self._waiting = self._waiting, []
-            requests = [ask.request for ask in batch]
-            answers = await self._port.call_many(requests, min(ask.timeout_s for ask in batch))
-            for ask, answer in zip(batch, answers, strict=True):
+            for ask, answer in zip(batch, await self._call(batch), strict=True):
                 self._inbox.put(Answered(ask.key, answer))
+
+    async def _call(self, batch: list[Ask]) -> Sequence[Any]:
+        try:
+            return await self._port.call_many([ask.request for ask in batch], min(ask.timeout_s for ask in batch))
+        except LocalProtocolError:
+            # One question cannot be expressed: it gets no answer, and the others of its batch are asked alone.
+            if len(batch) == 1:
+                return [None]
+        return [(await self._call([ask]))[0] for ask in batch]
 
 
 class _Failure:
@@ -85,6 +94,10 @@ class _Failure:
 
     def __init__(self, error: Exception) -> None:
         self.error = error
+
+
+class StoppedError(CardrailsError):
+    """The node has stopped: what a conversation had under way may or may not have happened."""
 
 
 class Runtime:
@@ -138,9 +151,12 @@ class Runtime:
         self._askers = {port: _Asker(answerer, self.inbox) for port, answerer in (ports or {}).items()}
         self._callers: dict[int, tuple[anyio.Event, list[Any]]] = {}
         self._calls = count(1)
+        self._has_stopped = False
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Bind, restore, drive for ever. Started once the first turn is durable and every port is taken.
+        """Bind, restore, drive for ever; let go of the journal at the end.
+
+        Started once the first turn is durable and every port is taken.
 
         Raises
         ------
@@ -161,11 +177,22 @@ class Runtime:
                 task_status.started()
                 await self._drive()
         finally:
+            self._dismiss_callers()
             for link in self.links.values():
                 await link.unbind()
+            with anyio.CancelScope(shield=True):
+                await self.journal.aclose()
 
     async def call(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Run a conversation inside the node; return its result once the turn that ended it is durable."""
+        """Run a conversation inside the node; return its result once the turn that ended it is durable.
+
+        Raises
+        ------
+        StoppedError
+            The node stopped before that.
+        """
+        if self._has_stopped:
+            raise StoppedError(f"{self.name} has stopped")
         key = next(self._calls)
         done, result = anyio.Event(), list[Any]()
         self._callers[key] = (done, result)
@@ -184,6 +211,14 @@ class Runtime:
         if isinstance(result[0], _Failure):
             raise result[0].error
         return cast("T", result[0])
+
+    def _dismiss_callers(self) -> None:
+        """Let nobody wait for a node that will never answer."""
+        self._has_stopped = True
+        for done, result in self._callers.values():
+            if not done.is_set():
+                result.append(_Failure(StoppedError(f"{self.name} has stopped")))
+                done.set()
 
     def _spawn(self, tasks: TaskGroup) -> None:
         for link in self.links.values():

@@ -51,6 +51,7 @@ class IssuerHandler:
         self.books = books
         self.desk = desk
         self.joins = joins
+        self._patience_s = books.rules.answer_timeout_s
 
     async def answer(self, arrival: Arrival) -> Message | None:
         """Return the response to a request, or None if there is to be none."""
@@ -63,7 +64,7 @@ class IssuerHandler:
         if taken is None:
             return await self._first(key, request)
         if taken.is_deciding:
-            if not await self.joins.wait(taken, self.books.rules.answer_timeout_s):
+            if not await self.joins.wait(taken, self._patience_s):
                 return None
             taken = self.books.memory.get(key)
         return None if taken is None else _reply(taken.row, request)
@@ -134,11 +135,12 @@ class IssuerHandler:
 
     async def _advise(self, taken: TakenRequest, request: Message) -> RequestRow | None:
         """Book what stand-in has promised, unless the hold it promised is there already."""
-        name = original_name(request)
+        name = original_name(request) or own_name(request)
         if not await self._load_payment(taken, request, name):
             return None
         for original in self._originals(request, name):
-            if original.is_deciding and not await self.joins.wait(original, self.books.rules.answer_timeout_s):
+            is_request = original.row.mti[1:3] == "10"
+            if is_request and original.is_deciding and not await self.joins.wait(original, self._patience_s):
                 return None
         holder = await find_holder(self.desk, self.books, request)
         books, turn = self.books, self.desk.turn
@@ -277,10 +279,10 @@ def unacceptable(request: Message) -> str | None:
         return _UNSUPPORTED
     try:
         parse_private(request.get(48) or "")
-        names_original = request.mti_class != "4" or bool(original_name(request))
+        names_original = bool(original_name(request))
     except RemoteProtocolError:
         return _FORMAT_ERROR
-    return None if names_original else _FORMAT_ERROR
+    return _FORMAT_ERROR if request.mti_class == "4" and not names_original else None
 
 
 def _undecided(key: str, request: Message) -> RequestRow:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import anyio
 
-from emulator.cards import CardLine, list_cards
+from emulator.cards import UNKNOWN_CVC, CardLine, list_cards
 from emulator.house import read_ready
 
 
@@ -29,8 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps([card._asdict() for card in cards], indent=2))
     else:
         print("\n".join(_table(cards)))
-        if ready is None:
-            print("\nno house is running: start one (`cardrails up`) to see the CVCs that are checked")
+        if any(card.cvc == UNKNOWN_CVC for card in cards):
+            print("\nno house is running here: start one (`cardrails up`) to see the CVCs that are checked")
     return 0
 
 

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
+from typing import Any
 
 import anyio
 
@@ -76,6 +77,8 @@ def _run(arguments: argparse.Namespace, topology: Topology, names: list[str], da
     if arguments.ready_file is not None:
         ready_files.append(arguments.ready_file)
 
+    written: list[Path] = []
+
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
@@ -88,13 +91,15 @@ def _run(arguments: argparse.Namespace, topology: Topology, names: list[str], da
                 await house.wait_ready(inf)
             for file in ready_files:
                 house.write_ready(file)
+                written.append(file)
             await _announce(house, arguments)
             await anyio.sleep_forever()
 
     try:
         run_async(main)
     finally:
-        for file in ready_files:
+        # Only what this process wrote: a second house that never started must not hide the first.
+        for file in written:
             file.unlink(missing_ok=True)
     if not arguments.json:
         print("stopped", flush=True)
@@ -116,13 +121,19 @@ async def _announce(house: House, arguments: argparse.Namespace) -> None:
     if arguments.demo:
         purchase = await buy(ready["gateway_url"], ready["secret_key"], house.crossings)
         print("\n".join(hop_lines(purchase)), flush=True)
+    print("\n".join(_where(ready)), flush=True)
+
+
+def _where(ready: dict[str, Any]) -> list[str]:
+    """Return where everything is, a line each."""
+    nodes = {name: node for name, node in ready["nodes"].items() if name != "gateway"}
     lines = [
-        f"{name:<10} {node['host']}:{node['port']}  {node.get('dialect', '')}" for name, node in ready["nodes"].items()
+        f"{name:<11} tcp://{node['host']}:{node['port']}  {node.get('dialect', '')}" for name, node in nodes.items()
     ]
+    lines.append(f"{'control':<11} {ready['control_url']}")
     if "gateway_url" in ready:
-        lines += [
-            f"gateway    {ready['gateway_url']}",
-            f"secret key {ready['secret_key']}",
-            f"public key {ready['publishable_key']}",
-        ]
-    print("\n".join([*lines, f"control    {ready['control_url']}", "up; Ctrl-C stops"]), flush=True)
+        lines.append(f"{'gateway':<11} {ready['gateway_url']}/v1")
+        lines.append(f"{'secret key':<11} {ready['secret_key']}")
+        lines.append(f"{'public key':<11} {ready['publishable_key']}")
+        lines.append("up; `cardrails cards` lists the test cards; Ctrl-C stops")
+    return [line.rstrip() for line in lines]

@@ -267,12 +267,15 @@ class ConversationHost(Host):
         self.steps.start(start(), now, lambda value: self.desk.turn.out(key, value))
 
     async def _answered(self, arrival: Arrival, handler: Handler) -> Message | None:
-        """Answer 96 where a handler met a message that the language of the house cannot express."""
+        """Stay silent where a handler met something that the language of the house cannot express.
+
+        What it recorded before that stands, so no answer would be true; the peer reverses what it hears nothing of.
+        """
         try:
             return await handler(arrival)
         except IsoError as error:
             self.desk.turn.note(arrival.link, "unanswerable", f"{arrival.message.mti} {arrival.message.stan}: {error}")
-        return arrival.message.reply("96")
+        return None
 
     def _respond(self, arrival: Arrival, answer: Message | None) -> None:
         if answer is not None:

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from iso import Dialect, LocalProtocolError, Message, RemoteProtocolError, decode, encode
+from iso.dialect import APPROVED_CODES
 from iso.pan import masked_window
 from iso.salvage import salvage
 from iso.translate import to_1987, to_1993
@@ -122,7 +123,9 @@ class LinkMachine:
     def respond(self, message: Message, connection: int, turn: Turn) -> None:
         """Send a response on the connection of its request, or on another one of the link if that is gone.
 
-        A response that the dialect cannot express is cut down to the elements that identify it, with DE 39 = 96.
+        A refusal that the dialect cannot express is cut down to the elements that identify it, with DE 39 = 96. An
+        approval is not: the peer would take that for a decline of what has been approved. It is left to silence,
+        which the peer reverses.
         """
         if connection not in self.connections:
             other = self._choose()
@@ -135,6 +138,8 @@ class LinkMachine:
                 payload = self._encode(candidate, turn)
             except LocalProtocolError as error:
                 turn.note(self.name, "unencodable", str(error))
+                if message.response_code in APPROVED_CODES["1987"]:
+                    return
                 continue
             self.counters["out"] += 1
             turn.send(self.name, connection, payload, candidate)

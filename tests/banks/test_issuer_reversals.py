@@ -219,6 +219,14 @@ class TestAdvice:
 
         assert bench.ask(advice_at_issuer(at_issuer(de2="4242424242424242"))).response_code == "14"
 
+    def test_two_that_name_nothing_are_two(self) -> None:
+        bench = IssuerBench()
+
+        for stan in ("000801", "000802"):
+            bench.ask(advice_at_issuer(at_issuer(), stan=stan, de37=None, de90=None))
+
+        assert bench.held_minor == 8_400
+
     def test_while_the_hsm_is_silent_it_is_asked_for_again(self) -> None:
         bench = IssuerBench()
         bench.hsm_answers = False

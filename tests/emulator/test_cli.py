@@ -171,7 +171,7 @@ class TestCards:
 
         assert ran.returncode == 0
         assert "4242424242424242" in ran.stdout
-        assert "no house is running" in ran.stdout
+        assert "no house is running here" in ran.stdout
 
     def test_with_a_house_the_printed_cvc_pays(self, tmp_path: Path) -> None:
         from tests.support.processes import process_house

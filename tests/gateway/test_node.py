@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,10 +63,21 @@ class Running:
         link = LinkConfig("gateway", "listen", "tcp://127.0.0.1:0", dialect("pos-bcd87"))
         self.acquirer_node = Runtime("acquirer", self.acquirer, MemoryJournal(METADATA), self.clock, self.pipes, [link])
         self.database = folder / "gateway.db"
-        self.tasks: dict[str, Any] = {}
+        self.tasks: dict[str, tuple[Any, threading.Event]] = {}
 
     def start_acquirer(self) -> None:
-        self.tasks["acquirer"], _ = self.portal.start_task(self.acquirer_node.run)
+        self._start("acquirer", self.acquirer_node.run)
+
+    def _start(self, name: str, run: Callable[..., Any]) -> None:
+        ended = threading.Event()
+
+        async def live(*, task_status: Any) -> None:
+            try:
+                await run(task_status=task_status)
+            finally:
+                ended.set()
+
+        self.tasks[name] = (self.portal.start_task(live)[0], ended)
 
     def start(self) -> stripe.StripeClient:
         config = GatewayConfig(
@@ -82,20 +94,20 @@ class Running:
                     publishable_key=PUBLISHABLE_KEY,
                 ),
             ),
-            acquirer_timeout_s=0.4,
-            reversal_timeout_s=0.4,
+            acquirer_timeout_s=0.5,
+            reversal_timeout_s=0.5,
             duty_backoff_first_s=0.05,
             duty_backoff_max_s=0.1,
         )
         self.gateway = self.portal.call(lambda: GatewayNode(config, self.database, self.clock, self.pipes, self.hsm))
-        self.tasks["gateway"], _ = self.portal.start_task(self.gateway.run)
+        self._start("gateway", self.gateway.run)
         return stripe.StripeClient(SECRET_KEY, base_addresses={"api": self.gateway.url})
 
     def stop(self, name: str = "gateway") -> None:
         """Stop a node and wait until it has let go of its files."""
-        task = self.tasks.pop(name)
+        task, ended = self.tasks.pop(name)
         task.cancel()
-        self.eventually(task.done)
+        assert ended.wait(10)
 
     def eventually(self, holds: Callable[[], bool], within_s: float = 10.0) -> bool:
         """Wait until something holds; False if it never did."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from iso.translate import to_1987, to_1993
 from node.core.events import Answered, Called, Connected, Disconnected, Event, NotWritten, Received
 from node.core.host import ConversationHost
 from node.core.link import LinkProfile
-from node.core.turn import Ask, Row, Turn
+from node.core.turn import Ask, Turn
 from node.journal import MemoryJournal
 from tests.support.hsm import Hsm
 
