@@ -69,12 +69,12 @@ def run(kind: str, requests: int, window: int, folder: Path) -> iso_path.Measure
         return anyio.run(drive_rest, process, ready, requests, window, backend_options={"use_uvloop": True})
 
 
-def report(seen: dict[str, Any], measured: iso_path.Measured | rest.Measured) -> str:
+def report(seen: dict[str, Any], measured: iso_path.Measured | rest.Measured, length: int) -> str:
     """Return the two tables."""
     lines = [f"{measured.rate:.0f}/s, {measured.cpu_us:.0f} us of processor time each, {seen['samples']} samples"]
     for title, counts in (("by themselves", seen["top"]), ("with what they call", seen["anywhere"])):
         lines.append(f"\n{title}")
-        ordered = sorted(counts.items(), key=lambda item: -item[1])[:LINES]
+        ordered = sorted(counts.items(), key=lambda item: -item[1])[:length]
         lines += [f"{100 * count / seen['samples']:6.1f} %  {name}" for name, count in ordered]
     return "\n".join(lines)
 
@@ -84,11 +84,12 @@ def main() -> None:
     arguments.add_argument("kind", choices=("iso", "rest"))
     arguments.add_argument("--requests", type=int, default=REQUESTS)
     arguments.add_argument("--window", type=int, default=iso_path.WINDOW)
+    arguments.add_argument("--lines", type=int, default=LINES, help="of each table")
     chosen = arguments.parse_args()
     with tempfile.TemporaryDirectory(prefix="cardrails-profile-") as name:
         folder = Path(name)
         measured = run(chosen.kind, chosen.requests, chosen.window, folder)
-        print(report(json.loads((folder / "samples.json").read_text("utf-8")), measured))
+        print(report(json.loads((folder / "samples.json").read_text("utf-8")), measured, chosen.lines))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from gateway.api.app import build_app
 from gateway.api.keys import KeyRing
 from gateway.config import GatewayConfig
 from gateway.core.books import Store
+from gateway.core.errors import API_ERROR, ApiError
 from gateway.handlers.context import Hsm, Ports
 from gateway.handlers.duties import next_due_s, recover, work_one
 from gateway.host import ACQUIRER, GatewayHost
@@ -25,7 +26,7 @@ from node.http import HttpServer
 from node.journal import MemoryJournal, StoreError
 from node.link import LinkConfig
 from node.pipes import Pipes
-from node.runtime import Runtime
+from node.runtime import Runtime, StoppedError
 
 _HOLDER_BYTES = 8
 _PAUSE_S = 1.0
@@ -42,12 +43,23 @@ class LinkToAcquirer:
         self._host = host
 
     async def request(self, message: Message, timeout_s: float) -> Message | Silence:
-        """Send a request; return its response, `UNKNOWN` or `NOT_SENT`."""
+        """Send a request; return its response, `UNKNOWN` or `NOT_SENT`.
+
+        Raises
+        ------
+        ApiError
+            500: the gateway is stopping.
+        """
         try:
             return await self._runtime.call(lambda: self._host.desk.request(ACQUIRER, message, timeout_s))
         except LocalProtocolError as error:
             log.warning("message cannot be expressed", mti=message.mti, stan=message.stan, rule=str(error))
-        return NOT_SENT
+            return NOT_SENT
+        except StoppedError:
+            pass
+        # Nothing is concluded here: the send record has no result, and the next start makes it a duty.
+        message_text = "The gateway is stopping. Ask again with the same idempotency key."
+        raise ApiError(500, message_text, kind=API_ERROR)
 
 
 class GatewayNode:

@@ -10,7 +10,9 @@ Each record becomes a table by its annotations; the Alembic migrations say the s
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar, Generic, cast, get_type_hints
 
@@ -34,7 +36,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
 from sqlalchemy.sql import Executable
@@ -101,14 +103,14 @@ for _kind, _columns in (
 
 
 class _Statement:
-    """A statement compiled once: SQL for the driver, and the order of its parameters."""
+    """A statement compiled once: SQL for the driver, and what takes its parameters out of a record, in order."""
 
-    __slots__ = ("names", "sql")
+    __slots__ = ("pick", "sql")
 
     def __init__(self, statement: Executable, dialect: Dialect) -> None:
         compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
         self.sql = str(compiled)
-        self.names: tuple[str, ...] = tuple(compiled.positiontup or ())
+        self.pick = attrgetter(*(name.removeprefix("key_") for name in compiled.positiontup or ()))
 
 
 class _Statements:
@@ -140,12 +142,15 @@ class SqlBooks:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._dialect = connection.dialect
+        # Compiled SQL and plain tuples go to the driver: SQLAlchemy's result objects cost three times the statement.
+        self._cursor = connection.connection.cursor()
         self.writes = 0
 
     def get(self, kind: type[R], *key: str) -> R | None:
         """Return the row with this primary key."""
         statement = _statements(kind, self._dialect).get
-        row = self._connection.exec_driver_sql(statement.sql, key).fetchone()
+        self._cursor.execute(statement.sql, key)
+        row = self._cursor.fetchone()
         return None if row is None else _record(kind, row)
 
     def add(self, record: Record) -> None:
@@ -153,8 +158,8 @@ class SqlBooks:
         self.writes += 1
         statement = _statements(type(record), self._dialect).add
         try:
-            self._connection.exec_driver_sql(statement.sql, _parameters(statement, record))
-        except IntegrityError:
+            self._cursor.execute(statement.sql, statement.pick(record))
+        except self._dialect.loaded_dbapi.IntegrityError:
             pass
         else:
             return
@@ -165,8 +170,8 @@ class SqlBooks:
         """Insert or replace a row."""
         self.writes += 1
         statement = _statements(type(record), self._dialect).put
-        done = self._connection.exec_driver_sql(statement.sql, _parameters(statement, record))
-        if done.rowcount == 0:
+        self._cursor.execute(statement.sql, statement.pick(record))
+        if self._cursor.rowcount == 0:
             self.add(record)
 
     def find(self, kind: type[R], where: Mapping[str, Any]) -> list[R]:
@@ -227,6 +232,10 @@ class _Job(Generic[T]):
 
 def _broken() -> StoreError:
     return StoreError("the transaction broke before this unit of work")
+
+
+_STORE_ERRORS = (SQLAlchemyError, sqlite3.Error)
+"""What SQLAlchemy says, and what the driver says below it."""
 
 
 class _Again(Exception):
@@ -324,7 +333,7 @@ class SqliteStore:
 
     def _run(self, jobs: Sequence[_Job[Any]]) -> None:
         """Run jobs in one transaction; `_Again` if it has to be split."""
-        refusal: SQLAlchemyError | None = None
+        refusal: Exception | None = None
         try:
             with self._writer.begin() as transaction:
                 books = SqlBooks(self._writer)
@@ -334,7 +343,7 @@ class SqliteStore:
                     if len(jobs) > 1:
                         raise _Again
                     transaction.rollback()
-        except SQLAlchemyError as error:
+        except _STORE_ERRORS as error:
             refusal = error
         if refusal is not None and len(jobs) > 1:
             raise _Again
@@ -347,7 +356,7 @@ class SqliteStore:
         before, job.error = books.writes, None
         try:
             job.result = job.work(books)
-        except SQLAlchemyError:
+        except _STORE_ERRORS:
             raise
         except Exception as error:
             job.error = error
@@ -357,10 +366,6 @@ class SqliteStore:
 
 def _record(kind: type[R], row: Any) -> R:
     return cast("R", kind._make(row))
-
-
-def _parameters(statement: _Statement, record: Record) -> tuple[Any, ...]:
-    return tuple(getattr(record, name.removeprefix("key_")) for name in statement.names)
 
 
 def _equal(table: Table, where: Mapping[str, Any]) -> list[Any]:

@@ -130,9 +130,11 @@ class SqliteJournal:
         return self._select(table, {name: (value,) for name, value in find.where.items()}, find.limit)
 
     async def aclose(self) -> None:
-        """Close the file and release its lock."""
+        """Close the file and release its lock; a second time changes nothing."""
         self._database.close()
-        os.close(self._lock)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def _select(self, table: Table, where: Mapping[str, Sequence[Any]], limit: int | None = None) -> list[Row]:
         query = select(*table.columns)

@@ -15,8 +15,8 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup, TaskStatus
 
-from iso.errors import CardrailsError
 from iso import LocalProtocolError
+from iso.errors import CardrailsError
 from node.clock import BusinessClock
 from node.core.events import Answered, Called, Machine
 from node.core.faults import Faults

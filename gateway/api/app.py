@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from gateway.api.keys import Caller, KeyRing, digest
 from gateway.api.routes import ENDPOINTS, Endpoint
+from gateway.core.cards import carries_card_number
 from gateway.core.claims import KEY_MAX, Answer, Ticket
 from gateway.core.errors import API_ERROR, IDEMPOTENCY_ERROR, ApiError
 from gateway.core.expand import check_paths
@@ -141,6 +142,8 @@ def _ticket(request: Request, caller: Caller, tree: Tree, request_id: str) -> Ti
     if key is not None and not 0 < len(key) <= KEY_MAX:
         message = f"Idempotency keys must have from 1 to {KEY_MAX} characters."
         raise ApiError(400, message, kind=IDEMPOTENCY_ERROR)
+    if key is not None and carries_card_number(key):
+        raise ApiError(400, "An idempotency key must not be a card number.", kind=IDEMPOTENCY_ERROR)
     parameters = canonical(tree) if key is not None else ""
     return Ticket(
         caller.account.id, key, digest(caller, request.method, request.url.path, parameters) if key else "", request_id
@@ -163,7 +166,7 @@ def _respond(request: Request, request_id: str, answer: Answer, trace: str | Non
         "Cache-Control": "no-cache, no-store",
     }
     key = request.headers.get("idempotency-key")
-    if key is not None and request.method == "POST":
+    if key is not None and request.method == "POST" and not carries_card_number(key):
         headers["Idempotency-Key"] = key
         headers["Original-Request"] = answer.original or request_id
     if answer.original is not None:

@@ -6,6 +6,7 @@ anywhere; whether a card is good is the issuer's word alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,6 +16,11 @@ from iso.pan import luhn_valid
 
 BIN_DIGITS = 6
 _YEARS_AHEAD_MAX = 50
+_NUMBER = re.compile(
+    r"(?<![0-9A-Za-z])"
+    r"(?:[0-9]{13,19}|[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}|[0-9]{4}([ -])[0-9]{6}\2[0-9]{5})"
+    r"(?![0-9A-Za-z])"
+)
 
 
 class Product(NamedTuple):
@@ -79,6 +85,23 @@ def product_of(pan: str) -> Product:
         if product.first <= pan[: len(product.first)] <= product.last:
             return product
     return _UNKNOWN
+
+
+def carries_card_number(text: str) -> bool:
+    """Whether a text has a card number in it: of a known brand, Luhn-valid, on its own or in the usual groups.
+
+    Looser rules would take order numbers and UUIDs for cards.
+
+    Examples
+    --------
+    >>> carries_card_number("paid with 4242-4242-4242-4242"), carries_card_number("order 4242424242424241")
+    (True, False)
+    """
+    for found in _NUMBER.finditer(text):
+        number = found.group().replace(" ", "").replace("-", "")
+        if luhn_valid(number) and product_of(number) is not _UNKNOWN:
+            return True
+    return False
 
 
 def card_of(card: Mapping[str, Any], now: datetime) -> tuple[CardData, CardFace]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+from gateway.core.cards import carries_card_number
 from gateway.core.errors import ApiError, missing_parameter, unknown_parameter
 from gateway.core.forms import Tree
 
@@ -47,6 +48,8 @@ class Text(NamedTuple):
         if len(text) > self.longest:
             message = f"Invalid string: {path} has {len(text)} characters; it must have at most {self.longest}."
             raise ApiError(400, message, code="parameter_invalid_string", param=path)
+        if not self.secret:
+            _check_no_card(text, path)
         return text or None
 
 
@@ -185,6 +188,7 @@ class Metadata(NamedTuple):
             if len(text) > METADATA_VALUE_MAX:
                 message = f"Metadata values must be at most {METADATA_VALUE_MAX} characters long."
                 raise ApiError(400, message, param=path)
+            _check_no_card(f"{key} {text}", path)
             changes[key] = text or None
         return changes
 
@@ -245,6 +249,13 @@ def _scalar(value: str | Tree, path: str) -> str:
     if isinstance(value, str):
         return value
     raise ApiError(400, f"Invalid string: {path} must be a string.", code="parameter_invalid_string", param=path)
+
+
+def _check_no_card(text: str, path: str) -> None:
+    """Refuse a card number where it would be stored and shown."""
+    if carries_card_number(text):
+        message = f"{path} has a card number in it. Card numbers belong into card[number] of a payment method only."
+        raise ApiError(400, message, code="parameter_invalid_string", param=path)
 
 
 def _empty(path: str) -> ApiError:

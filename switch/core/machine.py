@@ -177,7 +177,8 @@ class SwitchMachine(Host):
         message = arrival.message
         is_reversal = message.mti_class == "4" and message.mti[2] in "02"
         is_taken = is_reversal or (message.mti_class in "12" and message.mti[2] == "0")
-        if not is_taken or arrival.link in self.routes.links:
+        # DE 95 would reverse a part: taken for a whole reversal it would free money that is still owed.
+        if not is_taken or arrival.link in self.routes.links or (is_reversal and 95 in message):
             self._refuse(arrival, NOT_SUPPORTED, turn)
             return
         absent = missing(message, MANDATORY_IN_REVERSALS if is_reversal else MANDATORY)

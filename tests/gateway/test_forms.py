@@ -7,12 +7,14 @@ import importlib
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.core import specs
+from gateway.core.cards import carries_card_number
 from gateway.core.errors import ApiError
 from gateway.core.forms import DEPTH_MAX, FIELDS_MAX, canonical, parse_form
 from gateway.core.parameters import Choice, Hash, Integer, Items, Metadata, Period, Text, Truth, merged_metadata, read
@@ -23,7 +25,7 @@ VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size
 TREES = st.recursive(VALUES, lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=3))
 
 
-@pytest.mark.parametrize("module", ["forms", "identifiers"])
+@pytest.mark.parametrize("module", ["cards", "forms", "identifiers"])
 def test_the_examples_are_right(module: str) -> None:
     assert doctest.testmod(importlib.import_module(f"gateway.core.{module}")).failed == 0
 
@@ -142,6 +144,20 @@ class TestParameters:
 
         assert (error.status, error.code, error.param) == (400, code, param)
         assert message in error.message
+
+    @pytest.mark.parametrize(
+        "text", ["name=4242424242424242", "metadata[a]=no 4242 4242 4242 4242", "metadata[4242424242424242]=x"]
+    )
+    def test_a_card_number_where_it_would_be_shown_is_refused(self, text: str) -> None:
+        wide = {**SPEC, "name": Text(100)}
+
+        with pytest.raises(ApiError, match="has a card number in it"):
+            read(wide, parse_form(f"amount=1&{text}"))
+
+    @given(st.uuids())
+    def test_an_identifier_is_not_taken_for_a_card(self, identifier: UUID) -> None:
+        assert not carries_card_number(str(identifier))
+        assert not carries_card_number(f"order-{identifier.hex}")
 
     def test_a_card_number_in_the_wrong_place_is_masked_in_the_refusal(self) -> None:
         for text in (

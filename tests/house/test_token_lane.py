@@ -23,7 +23,7 @@ from node.journal import MemoryJournal
 from node.link import LinkConfig
 from node.pipes import Pipes
 from node.runtime import Runtime
-from tests.support.house import HouseHandle, running_house
+from tests.support.house import HouseHandle, hasty, running_house
 from tests.support.nodes import METADATA, PlainHost
 
 pytestmark = pytest.mark.house
@@ -43,7 +43,7 @@ def answers() -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def house(folder: Path) -> Iterator[HouseHandle]:
-    with running_house(folder) as handle:
+    with running_house(folder, hasty()) as handle:
         yield handle
 
 

@@ -14,7 +14,7 @@ import stripe
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from emulator.house import House
-from emulator.topology import Topology, on_free_ports, read_topology
+from emulator.topology import Deadlines, Topology, on_free_ports, read_topology
 from node.control import ControlClient
 from node.core.faults import Fault
 from tests.support.oracle import check
@@ -81,6 +81,12 @@ async def _until(holds: Callable[[], bool], within_s: float) -> bool:
                 await anyio.sleep_forever()
         return True
     return False
+
+
+def hasty() -> Topology:
+    """Return the default house with short deadlines, for tests in which somebody stays silent."""
+    deadlines = Deadlines(hsm_s=0.5, issuer_s=1.0, switch_leg_s=1.5, acquirer_s=2.5, gateway_s=4.0)
+    return read_topology(None).model_copy(update={"deadlines": deadlines})
 
 
 @contextmanager

@@ -323,11 +323,20 @@ class TestBadInput:
 
         assert turn.closes == [("peer", 1)]
 
-    def test_a_response_that_the_dialect_cannot_express_is_cut_down(self) -> None:
+    def test_an_approval_that_the_dialect_cannot_express_is_left_to_silence(self) -> None:
         wire = Wire().signed_on()
         turn = wire.listener.turn()
 
         wire.listener.link.respond(request().reply("00", {38: "far too long"}), 1, turn)
+
+        assert turn.sent("peer") == []
+        assert [note[1] for note in turn.notes] == ["unencodable"]
+
+    def test_a_refusal_that_the_dialect_cannot_express_is_cut_down(self) -> None:
+        wire = Wire().signed_on()
+        turn = wire.listener.turn()
+
+        wire.listener.link.respond(request().reply("05", {38: "far too long"}), 1, turn)
 
         sent = turn.sent("peer")[0]
         assert (sent.response_code, sent.stan, 4 in sent) == ("96", "000001", False)
