@@ -15,7 +15,7 @@ from gateway.config import GatewayConfig
 from gateway.core.books import Store
 from gateway.core.errors import API_ERROR, ApiError
 from gateway.handlers.context import Hsm, Ports
-from gateway.handlers.duties import next_due_s, recover, work_one
+from gateway.handlers.duties import count_open, next_due_s, recover, work_one
 from gateway.host import ACQUIRER, GatewayHost
 from gateway.memory import MemoryStore
 from gateway.store import NO_TABLES, SqliteStore
@@ -114,6 +114,7 @@ class GatewayNode:
         app = build_app(self.ports, keys, body_max_bytes=config.body_max_bytes)
         self._http = HttpServer(app, config.http)
         self._owed = anyio.Event()
+        self._duties_open = 0
         self._holder = f"{config.name}-{entropy(_HOLDER_BYTES).hex()}"
 
     @property
@@ -152,7 +153,7 @@ class GatewayNode:
 
     def view(self) -> dict[str, Any]:
         """Summarise for the control port, without card numbers."""
-        return {"name": self.config.name, "link": self.host.counters()}
+        return {"name": self.config.name, "link": self.host.counters(), "duties_open": self._duties_open}
 
     def _owe(self) -> None:
         self._owed.set()
@@ -166,6 +167,7 @@ class GatewayNode:
                 await recover(self.ports)
                 duty = await work_one(self.ports, self._holder, rules)
                 wait_s = await next_due_s(self.ports)
+                self._duties_open = await count_open(self.ports)
             except StoreError as error:
                 log.warning("duties rest", reason=str(error))
                 duty, wait_s = None, _PAUSE_S

@@ -103,6 +103,7 @@ class SqliteJournal:
         self._database.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'NORMAL'}")
         self._database.execute("PRAGMA busy_timeout=0")
         self._inserts = {name: _insert_sql(table) for name, table in self._tables.items()}
+        self._queries: dict[tuple[Any, ...], str] = {}
 
     async def commit(self, stores: Stores) -> None:
         """Write all rows in one transaction; never suspends."""
@@ -137,15 +138,14 @@ class SqliteJournal:
             self._lock = -1
 
     def _select(self, table: Table, where: Mapping[str, Sequence[Any]], limit: int | None = None) -> list[Row]:
-        query = select(*table.columns)
-        for name, values in where.items():
-            query = query.where(table.columns[name].in_(list(values)))
-        order: ColumnClause[int] = column("rowid")
-        query = query.order_by(order) if limit is None else query.order_by(order.desc()).limit(limit)
-        compiled = query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-        parameters = [compiled.params[name] for name in compiled.positiontup or ()]
-        rows = self._database.execute(str(compiled), parameters).fetchall()
-        return rows if limit is None else rows[::-1]
+        shape = (table.name, *((name, len(values)) for name, values in where.items()), limit is None)
+        sql = self._queries.get(shape)
+        if sql is None:
+            sql = self._queries[shape] = _select_sql(table, where, newest_first=limit is not None)
+        parameters = [value for values in where.values() for value in values]
+        if limit is None:
+            return self._database.execute(sql, parameters).fetchall()
+        return self._database.execute(sql, [*parameters, limit]).fetchall()[::-1]
 
 
 class MemoryJournal:
@@ -231,6 +231,17 @@ def _insert_sql(table: Table) -> str:
         values = {item.name: insert.excluded[item.name] for item in table.columns if not item.primary_key}
         insert = insert.on_conflict_do_update(index_elements=key, set_=values) if values else insert
     return str(insert.compile(dialect=_DIALECT))
+
+
+def _select_sql(table: Table, where: Mapping[str, Sequence[Any]], *, newest_first: bool) -> str:
+    """Compile a query once; its parameters are the values of `where`, in order, then the limit if newest first."""
+    query = select(*table.columns)
+    for name, values in where.items():
+        query = query.where(table.columns[name].in_(list(values)))
+    order: ColumnClause[int] = column("rowid")
+    query = query.order_by(order.desc() if newest_first else order)
+    sql = str(query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True}))
+    return f"{sql} LIMIT ?" if newest_first else sql
 
 
 def _loads(table: Table) -> bool:

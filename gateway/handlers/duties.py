@@ -100,6 +100,11 @@ async def next_due_s(ports: Ports) -> float | None:
     return await ports.store.write(work)
 
 
+async def count_open(ports: Ports) -> int:
+    """Return how many reversals are still owed."""
+    return await ports.store.write(lambda books: len(books.find(Obligation, {"state": OPEN})))
+
+
 def _take(books: Books, ports: Ports, holder: str, rules: DutyRules) -> tuple[Obligation, SendRecord] | None:
     now = micros(ports.wall())
     for row in books.due(now, _LOOK_AT):

@@ -217,6 +217,7 @@ class TestSilence:
         intent = client.v1.payment_intents.create(PAYMENT)
 
         assert intent.status == "processing"
+        assert house.eventually(lambda: house.gateway.view()["duties_open"] == 0)
         assert self.settled(house, client, intent.id)
         assert [message.mti for message in house.acquirer.seen] == ["0100", "0420"]
         last = client.v1.payment_intents.retrieve(intent.id)
