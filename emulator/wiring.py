@@ -34,7 +34,7 @@ class Place:
         self.pipes = Pipes()
         self.entropy = entropy
         self.power_safe = topology.durability == "power"
-        self._wall = wall
+        self.wall = wall
         nodes = topology.nodes
         self.addresses = {
             "acquirer": nodes.acquirer.iso,
@@ -47,7 +47,7 @@ class Place:
 
     def clock(self, node: str) -> BusinessClock:
         """Return a node's business clock; its offset is kept beside its database."""
-        return BusinessClock(self._wall, self.data_dir / f"{node}.clock")
+        return BusinessClock(self.wall, self.data_dir / f"{node}.clock")
 
     def database(self, node: str) -> Path:
         """Return the file that is a node's own."""
@@ -202,7 +202,7 @@ async def _start_gateway(name: str, place: Place, tasks: TaskGroup) -> Started:
         power_safe=place.power_safe,
     )
     hsm = await place.hsm_client(name, tasks)
-    node = GatewayNode(config, place.database(name), place.clock(name), place.pipes, hsm, place.entropy)
+    node = GatewayNode(config, place.database(name), place.clock(name), place.pipes, hsm, place.entropy, place.wall)
     await tasks.start(node.run, name=name)
     place.addresses[name] = node.url
     return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node)

@@ -123,9 +123,8 @@ class TestPortsInUse:
         from tests.support.processes import topology_on_free_ports
 
         topology = topology_on_free_ports(tmp_path)
-        here = {line: number for line, number in zip(*ports_of(default_text(), topology.read_text()), strict=True)}[
-            port
-        ]
+        before, after = ports_of(default_text(), topology.read_text())
+        here = dict(zip(before, after, strict=True))[port]
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", int(here)))
             taken.listen()
@@ -160,6 +159,35 @@ class TestDemo:
         assert ran.returncode == 1
         assert answer["http_status"] == 402
         assert [hop["mti"] for hop in answer["hops"]] == ["0100"] * 3 + ["0110"] * 3
+
+
+@pytest.mark.process
+class TestUp:
+    """`cardrails up` runs until Ctrl-C and leaves nothing behind that says it still runs."""
+
+    def test_ctrl_c_stops_it_cleanly(self, tmp_path: Path) -> None:
+        from tests.support.processes import process_house
+
+        with process_house(tmp_path) as house:
+            process = house.processes["house"]
+            assert (house.data_dir / "ready.json").exists()
+
+            code = process.stop()
+
+        assert code == 0
+        assert not (house.data_dir / "ready.json").exists()
+        assert not process.ready_file.exists()
+
+    def test_a_second_house_on_the_same_data_is_refused_and_does_not_hide_the_first(self, tmp_path: Path) -> None:
+        from tests.support.processes import process_house
+
+        with process_house(tmp_path) as house:
+            ran = cardrails("up", "--topology", str(house.topology), "--data-dir", str(house.data_dir))
+
+            assert ran.returncode == 1
+            assert ran.stderr.count("\n") == 1
+            assert "another process is writing this database" in ran.stderr
+            assert (house.data_dir / "ready.json").exists()
 
 
 @pytest.mark.house
