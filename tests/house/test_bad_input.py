@@ -118,11 +118,14 @@ class TestIsoPorts:
 
             assert still_pays(house)
 
+
+@pytest.mark.parametrize("node", [node for node in LISTENING if node != "switch"])
+class TestBeforeSignOn:
+    """A connection that has not signed on carries no financial message; on a protected link its MAC is refused."""
+
     def test_a_financial_request_before_sign_on_is_answered_91(self, house: HouseHandle, node: str) -> None:
         port = house.ready["nodes"][node]
         spoken = dialect(port["dialect"])
-        if spoken.mac:
-            pytest.skip("a stranger on a protected link is refused for its MAC first")
         fields = {3: "000000", 4: "000000000100", 7: "1122134500", 11: "000001", 12: "134500", 13: "1122", 49: "840"}
         if spoken.version == "1993":
             fields = {
