@@ -55,6 +55,10 @@ class TestPrivateElement:
         with pytest.raises(LocalProtocolError):
             build_private(bad)
 
+    def test_a_card_number_that_looks_like_tags_is_hidden(self) -> None:
+        assert mask_private("30009000000005") == "30009" + "*" * 9
+        assert mask_private("30009000000005", filler="0") != "30009000000005"
+
     def test_secrets_can_be_taken_out(self) -> None:
         assert without_secrets(build_private({"01": "123", "05": "AB", "06": "05"})) == "0600205"
 
