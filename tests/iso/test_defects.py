@@ -46,6 +46,15 @@ class TestMoov:
         with pytest.raises(RemoteProtocolError):
             decode(bytes.fromhex(CORPUS["V15"]["hex"]), ASCII)
 
+    def test_a_lenient_switch_reads_it_and_it_is_never_written(self) -> None:
+        message = decode(bytes.fromhex(CORPUS["V15"]["hex"]), ASCII.relaxed())
+
+        assert {str(element) for element in message.fields} == {
+            element for element in CORPUS["V15"]["expected_fields"] if element != "0" and "." not in element
+        } | {"55"}
+        assert encode(message, ASCII.relaxed()) == encode(message, ASCII)
+        assert decode(encode(message, ASCII.relaxed()), ASCII) == message
+
     def test_the_conforming_form_of_the_same_message_is_read(self) -> None:
         expected = CORPUS["V61"]["expected_fields"]
 
@@ -154,6 +163,12 @@ class TestIso8583sim:
 
         assert reversal.reply("00")[90] == reversal[90]
 
+    @pytest.mark.parametrize(
+        ("code", "meaning"), [("30", "available funds"), ("31", "balance"), ("38", "mini-statement")]
+    )
+    def test_transaction_types_are_a_table_of_the_dialect(self, code: str, meaning: str) -> None:
+        assert (ASCII.meaning(3, f"{code}0000") or "").startswith(meaning)
+
     def test_what_a_response_echoes_is_a_profile_and_the_card_number_need_not_come_back(self) -> None:
         assert 2 not in authorisation_request().reply("00", echo=NO_PAN)
 
@@ -210,6 +225,24 @@ class TestLeonardowsrAdelbsAndBpc8583:
 
         assert decoder.feed(way.encode(b"x" * 6000)[:4096]) == []
         assert decoder.feed(way.encode(b"x" * 6000)[4096:]) == [b"x" * 6000]
+
+
+class TestPython:
+    """There is no code page 1047 in Python, and 037 is not it: brackets and the circumflex differ."""
+
+    def test_brackets_are_written_as_mainframes_read_them(self) -> None:
+        spoken = dialect("ebcdic87")
+        request = authorisation_request(de62="[x]^")
+
+        data = encode(request, spoken)
+
+        assert b"\xad\xa7\xbd\x5f" in data
+        assert decode(data, spoken) == request
+
+    def test_a_message_of_another_implementation_is_read(self) -> None:
+        message = decode(bytes.fromhex(CORPUS["V29"]["hex"]), dialect("ebcdic93"))
+
+        assert message[39] == CORPUS["V29"]["expected_fields"]["39"]
 
 
 class TestEmptyFields:
