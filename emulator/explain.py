@@ -105,12 +105,16 @@ def explain(data: bytes, spoken: Dialect, *, framed: str | None = None, reveal: 
     pieces: list[Piece] = []
     base, payload = 0, data
     if framed is not None:
-        base, end = frame_bounds(data, framed)
+        try:
+            base, end = frame_bounds(data, framed)
+        except RemoteProtocolError as fault:
+            rest = data.hex().upper() if reveal else _unread(data, 0, None)
+            return Explanation(spoken, (Piece("rest", 0, len(data), rest, None, "not read", "", ""),), fault)
         payload = data[base:end]
-        pieces.append(Piece("framing", 0, base, data[:base].hex().upper(), None, framed, str(end - base), "length"))
+        pieces.append(Piece("framing", 0, base, data[:base].hex().upper(), None, framed, f"{end - base} bytes", ""))
     error = _walk(payload, base, spoken, pieces, reveal=reveal)
     after = base + len(payload)
-    if error is None and after < len(data):
+    if after < len(data):
         rest = data[after:].hex().upper()
         pieces.append(Piece("framing", after, len(data), rest, None, str(framed), "", "end of the frame"))
     return Explanation(spoken, tuple(pieces), error)
@@ -130,8 +134,8 @@ def frame_bounds(data: bytes, name: str) -> tuple[int, int]:
         raise RemoteProtocolError(str(decoder.error), offset=decoder.error.offset)
     if len(frames) != 1 or decoder.pending_bytes:
         raise RemoteProtocolError(f"one whole {name} frame expected, {len(frames)} found", offset=0)
-    # The frame is written again: what it has before the message has one length for all messages of this length.
-    start = framing(name).encode(frames[0]).find(frames[0])
+    # The frame is written again to see what stands before the message; keep-alives may stand before the frame.
+    start = data.index(frames[0], framing(name).encode(frames[0]).index(frames[0]))
     return start, start + len(frames[0])
 
 

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import anyio
 from anyio.abc import ByteStream
 
-from iso import CardrailsError, Dialect, Message, RemoteProtocolError, decode, encode
+from iso import CardrailsError, Dialect, IsoError, Message, RemoteProtocolError, decode, encode
 from iso.translate import to_1987
 from node.core.events import Connected, Disconnected, Event, Malformed, NotWritten, Received
 from node.core.faults import Faults
@@ -140,9 +140,15 @@ class Peer:
             while True:
                 await self._inbox.wait(self._machine.deadline())
                 now, turn = anyio.current_time(), Turn(self._now())
-                for event in self._inbox.take(_EVENTS_MAX):
-                    self._handle(event, now, turn)
-                self._machine.expire(now, turn)
+                try:
+                    for event in self._inbox.take(_EVENTS_MAX):
+                        self._handle(event, now, turn)
+                    self._machine.expire(now, turn)
+                except IsoError as error:
+                    # Network management that this dialect cannot express: nothing more can follow.
+                    turn.note(_LINK, "unencodable", str(error))
+                    self._settle(Outcome.LOST, now)
+                    self._up.set()
                 self._release(turn)
 
     async def ready(self, within_s: float) -> None:

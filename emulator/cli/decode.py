@@ -8,13 +8,10 @@ import sys
 
 from emulator.cli.inputs import (
     add_bytes,
-    add_dialect,
-    add_framing,
     add_reading,
-    framing_name,
     hint_for,
     read_bytes,
-    reading_dialect,
+    reading,
     unframed,
 )
 from emulator.render import message_lines
@@ -26,8 +23,6 @@ from iso.remarks import decode_with_remarks
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_bytes(parser)
-    add_dialect(parser)
-    add_framing(parser)
     add_reading(parser)
     parser.add_argument("--reveal-test-pan", action="store_true", help="show DE 2 and the secret elements as they are")
     parser.add_argument("--json", action="store_true")
@@ -35,9 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Decode and print; 1 if the bytes are not a message of the dialect."""
-    spoken = reading_dialect(arguments)
-    framed = framing_name(arguments, spoken)
     data = read_bytes(arguments)
+    spoken, framed = reading(arguments, data)
     try:
         if framed is not None:
             data = unframed(data, framed)
@@ -60,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps({**problem, "window": window}))
     else:
         at = "" if problem["offset"] is None else f" at byte {problem['offset']}"
-        print(f"not a {spoken.name} message{at}: {problem['error']}\n{window}", file=sys.stderr)
+        print(f"no {spoken.name} message{at}: {problem['error']}\n{window}", file=sys.stderr)
         if hint := hint_for(data, spoken):
             print(hint, file=sys.stderr)
     return 1

@@ -8,13 +8,10 @@ import sys
 
 from emulator.cli.inputs import (
     add_bytes,
-    add_dialect,
-    add_framing,
     add_reading,
-    framing_name,
     hint_for,
     read_bytes,
-    reading_dialect,
+    reading,
 )
 from emulator.explain import Explanation, explain
 from emulator.render import explanation_lines, wants_colour
@@ -23,8 +20,6 @@ from emulator.render import explanation_lines, wants_colour
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_bytes(parser)
-    add_dialect(parser)
-    add_framing(parser)
     add_reading(parser)
     parser.add_argument("--reveal-test-pan", action="store_true", help="show DE 2 and the secret elements as they are")
     parser.add_argument("--json", action="store_true", help="one JSON object, with byte ranges")
@@ -32,9 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Explain and print, up to the first fault; 1 if there is one."""
-    spoken = reading_dialect(arguments)
-    framed = framing_name(arguments, spoken)
     data = read_bytes(arguments)
+    spoken, framed = reading(arguments, data)
     explained = explain(data, spoken, framed=framed, reveal=arguments.reveal_test_pan)
     if arguments.json:
         print(json.dumps(explained.as_json()))
@@ -51,4 +45,4 @@ def fault_line(explained: Explanation) -> str:
     """Say in one line where a message stops being one."""
     assert explained.error is not None, "there is no fault to report"
     at = "" if explained.error.offset is None else f" at byte {explained.error.offset}"
-    return f"not a {explained.dialect.name} message{at}: {explained.error}"
+    return f"no {explained.dialect.name} message{at}: {explained.error}"

@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from iso import CardrailsError, ConfigError, Dialect, RemoteProtocolError, decode, dialect, framing
+from emulator.explain import frame_bounds
+from iso import CardrailsError, ConfigError, Dialect, RemoteProtocolError, decode, dialect
+from iso.detect import NO_FRAMING, candidates
 from iso.dialect_file import dialect_from_toml
 from iso.dialects import DIALECT_NAMES
 
 DEFAULT_DIALECT = "ascii87"
+AUTO = "auto"
 DIALECT_FILE_HELP = "a dialect of your own: TOML, or the JSON of a pyiso8583 specification"
 HEADERS = ("none", "tpdu", "base1")
 STANDARD_INPUT = "-"
@@ -32,22 +35,25 @@ def add_bytes(parser: argparse.ArgumentParser, what: str = "the message") -> Non
     """Declare where the bytes come from."""
     parser.add_argument(
         "hex",
-        nargs="?",
+        nargs="*",
         metavar="HEX",
         help=f"{what} as hexadecimal; spaces, colons, 0x and `hexdump -C` are understood; - or none: standard input",
     )
     parser.add_argument("--file", type=Path, help="read raw bytes from a file instead; - is standard input")
 
 
-def add_dialect(parser: argparse.ArgumentParser) -> None:
+def add_dialect(parser: argparse.ArgumentParser, also: str = "") -> None:
     """Declare how the dialect is chosen."""
+    names = f"{also}one of {', '.join(DIALECT_NAMES)} (default: {DEFAULT_DIALECT})"
     chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument("--dialect", default=DEFAULT_DIALECT, metavar="NAME", help=f"one of {', '.join(DIALECT_NAMES)}")
+    chosen.add_argument("--dialect", default=DEFAULT_DIALECT, metavar="NAME", help=names)
     chosen.add_argument("--dialect-file", type=Path, metavar="FILE", help=DIALECT_FILE_HELP)
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
-    """Declare in which ways the bytes may differ from the dialect."""
+    """Declare in which ways the bytes may differ from the dialect, and that it may be found."""
+    add_dialect(parser, f"{AUTO}: whatever fits; or ")
+    add_framing(parser)
     parser.add_argument(
         "--header-form", choices=HEADERS, help="what stands before the MTI, if not what the dialect has"
     )
@@ -77,12 +83,35 @@ def chosen_dialect(arguments: argparse.Namespace) -> Dialect:
     return spoken
 
 
-def reading_dialect(arguments: argparse.Namespace) -> Dialect:
-    """Give the dialect that was asked for, with the differences that `add_reading` declares."""
-    spoken = chosen_dialect(arguments)
-    if arguments.header_form not in (None, spoken.header):
-        spoken = replace(spoken, header=arguments.header_form, header_bytes=0, default_header="")
-    return spoken.relaxed() if arguments.lenient else spoken
+def reading(arguments: argparse.Namespace, data: bytes) -> tuple[Dialect, str | None]:
+    """Say how to read bytes: the dialect, with the differences that `add_reading` declares, and the framing or None.
+
+    Raises
+    ------
+    CardrailsError
+        The dialect was to be found, and none fits.
+    """
+    if arguments.dialect == AUTO and arguments.dialect_file is None:
+        return _found(data)
+    spoken = _with_header(chosen_dialect(arguments), arguments.header_form)
+    return spoken.relaxed() if arguments.lenient else spoken, framing_name(arguments, spoken)
+
+
+def _found(data: bytes) -> tuple[Dialect, str | None]:
+    best = next((candidate for candidate in candidates(data) if candidate.fits), None)
+    if best is None:
+        raise CardrailsError("no dialect and framing explain every byte; `cardrails identify` says where each fails")
+    if len(best.messages) != 1:
+        raise CardrailsError(f"{len(best.messages)} messages in {best.framing} frames; one is wanted")
+    around = "" if best.framing == NO_FRAMING else f" in a {best.framing} frame"
+    print(f"note: read as {best.dialect}{around}, header: {best.header}", file=sys.stderr)
+    return _with_header(dialect(best.dialect), best.header), None if best.framing == NO_FRAMING else best.framing
+
+
+def _with_header(spoken: Dialect, header: str | None) -> Dialect:
+    if header in (None, spoken.header):
+        return spoken
+    return replace(spoken, header=header, header_bytes=0, default_header="")
 
 
 def dialect_of_file(file: Path) -> Dialect:
@@ -122,21 +151,9 @@ def framing_name(arguments: argparse.Namespace, spoken: Dialect) -> str | None:
 
 
 def unframed(data: bytes, name: str) -> bytes:
-    """Take the one message out of its frame.
-
-    Raises
-    ------
-    RemoteProtocolError
-        There is not exactly one whole frame.
-    """
-    decoder = framing(name).decoder(limit_bytes=max(len(data), 1))
-    frames = decoder.feed(data)
-    if decoder.error is not None:
-        raise RemoteProtocolError(str(decoder.error), offset=decoder.error.offset)
-    if len(frames) != 1 or decoder.pending_bytes:
-        missing = " and a part of another" if decoder.pending_bytes else ""
-        raise RemoteProtocolError(f"one whole {name} frame expected, {len(frames)}{missing} found", offset=0)
-    return frames[0]
+    """Take the one message out of its frame; RemoteProtocolError if there is not exactly one whole frame."""
+    start, end = frame_bounds(data, name)
+    return data[start:end]
 
 
 def read_bytes(arguments: argparse.Namespace) -> bytes:
@@ -149,7 +166,7 @@ def read_bytes(arguments: argparse.Namespace) -> bytes:
     """
     if arguments.file is not None:
         return read_file(arguments.file)
-    text = sys.stdin.read() if arguments.hex in (None, STANDARD_INPUT) else str(arguments.hex)
+    text = sys.stdin.read() if arguments.hex in ([], [STANDARD_INPUT]) else " ".join(arguments.hex)
     return from_hexadecimal(text)
 
 

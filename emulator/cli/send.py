@@ -33,7 +33,7 @@ from iso import CardrailsError, ConfigError, Dialect, Message, dialect, framing
 from node.clock import system_entropy, wall_clock
 from node.core.link import LinkProfile
 from node.link import Protector
-from node.pipes import Pipes
+from node.pipes import Pipes, closing
 from node.tls import TlsSettings
 
 _SESSION_VERSIONS = ("1987", "1993")
@@ -127,25 +127,36 @@ async def _converse(
     pipes = Pipes(_tls(arguments) if target.address.startswith("tls:") else None)
     stream = await pipes.dial(target.address, arguments.connect_timeout)
     problem: CardrailsError | None = None
-    async with anyio.create_task_group() as tasks:
-        protector = await _protector(target, spoken, pipes, tasks)
-        profile = LinkProfile(sign_on=signs_on, sign_on_timeout_s=arguments.timeout)
-        peer = Peer(stream, spoken, wall_clock, profile, protector)
-        tasks.start_soon(peer.run)
+    async with closing(stream), anyio.create_task_group() as tasks:
         try:
-            await peer.ready(arguments.timeout)
-            for number, trace in enumerate(_numbers(arguments), 1):
-                exchange = await peer.exchange(filled(draft, wall_clock(), trace), arguments.timeout)
-                exchanges.append(exchange)
-                _show(arguments, spoken, number, exchange)
-                if exchange.outcome in (Outcome.LOST, Outcome.NOT_SENT):
-                    break
+            protector = await _protector(target, spoken, pipes, tasks)
+            profile = LinkProfile(sign_on=signs_on, sign_on_timeout_s=arguments.timeout)
+            peer = Peer(stream, spoken, wall_clock, profile, protector)
+            tasks.start_soon(peer.run)
+            await _ask(arguments, spoken, draft, peer, exchanges, notes)
         except CardrailsError as error:
             problem = error
-        notes += peer.notes
         tasks.cancel_scope.cancel()
     if problem is not None:
         raise problem
+
+
+async def _ask(
+    arguments: argparse.Namespace,
+    spoken: Dialect,
+    draft: Message,
+    peer: Peer,
+    exchanges: list[Exchange],
+    notes: list[str],
+) -> None:
+    await peer.ready(arguments.timeout)
+    for number, trace in enumerate(_numbers(arguments), 1):
+        exchange = await peer.exchange(filled(draft, wall_clock(), trace), arguments.timeout)
+        exchanges.append(exchange)
+        _show(arguments, spoken, number, exchange)
+        if exchange.outcome in (Outcome.LOST, Outcome.NOT_SENT):
+            break
+    notes += peer.notes
 
 
 async def _protector(target: Target, spoken: Dialect, pipes: Pipes, tasks: TaskGroup) -> Protector | None:

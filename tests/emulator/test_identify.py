@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from emulator.capture_reader import is_capture, tcp_streams
 from emulator.cli import main
 from iso import CardrailsError, Message, dialect, encode, framing
+from node.capture import Capture
 from tests.iso.test_vectors import CORPUS
 
 ECHO = Message("0800", {7: "1125161336", 11: "000255", 70: "301"})
@@ -113,6 +115,24 @@ class TestBytes:
         assert capsys.readouterr().err.count("\n") == 1
 
 
+class TestAuto:
+    """`--dialect auto` reads what exactly one message is, and says how."""
+
+    def test_it_finds_dialect_framing_and_header(self, capsys: pytest.CaptureFixture[str]) -> None:
+        bare = encode(ECHO, dialect("pos-bcd87"))[5:]
+
+        code = main(["decode", "--dialect", "auto", "--json", framing("len2-bcd").encode(bare).hex()])
+
+        shown = capsys.readouterr()
+        assert (code, json.loads(shown.out)["mti"]) == (0, "0800")
+        assert shown.err == "note: read as pos-bcd87 in a len2-bcd frame, header: none\n"
+
+    @pytest.mark.parametrize("data", [b"HTTP/1.1 200", frame(ECHO) + frame(ANSWER)])
+    def test_anything_else_is_one_line(self, data: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["explain", "--dialect", "auto", data.hex()]) == 1
+        assert capsys.readouterr().err.count("\n") == 1
+
+
 class TestCaptures:
     """Each direction of each conversation of a capture is identified by itself."""
 
@@ -129,6 +149,22 @@ class TestCaptures:
             ("10.0.0.1:40000 -> 10.0.0.2:8583", "0800"),
             ("10.0.0.2:8583 -> 10.0.0.1:40000", "0810"),
         ]
+
+    def test_what_a_node_captured_is_read(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        file, at = tmp_path / "switch.pcapng", datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
+        capture = Capture(file, "switch", [("issuer-b", dialect("ebcdic93"))])
+        capture.opened(at, "issuer-b", 1, True, (CLIENT, SERVER))
+        for _ in range(2):
+            capture.frame(at, "issuer-b", 1, "out", encode(Message("1804", {11: "000255"}), dialect("ebcdic93")))
+        capture.close()
+
+        code = main(["identify", "--file", str(file)])
+
+        lines = capsys.readouterr().out.splitlines()
+        assert code == 0
+        assert lines[0].startswith("10.0.0.1:40000 -> 10.0.0.2:8583: ")
+        assert lines[1].split()[:4] == ["fits", "ebcdic93", "framing", "len2-be"]
+        assert "1804 1804" in lines[1]
 
     def test_order_and_copies_do_not_matter(self) -> None:
         packets = conversation()

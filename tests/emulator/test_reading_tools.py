@@ -288,6 +288,24 @@ class TestExplain:
             wire = data[part.start : part.end]
             assert wire in (bytes.fromhex("9F3602001A"), b"9F3602001A")
 
+    def test_keep_alives_before_a_frame_belong_to_the_framing(self) -> None:
+        spoken = dialect("ascii87")
+        data = b"\0\0" + framing("len2-be").encode(encode(FULL, spoken))
+
+        explained = explain(data, spoken, framed="len2-be")
+
+        assert explained.error is None
+        assert [(piece.kind, piece.end) for piece in explained.pieces[:2]] == [("framing", 4), ("mti", 8)]
+
+    def test_a_frame_that_is_not_whole_is_not_shown_in_the_clear(self, capsys: pytest.CaptureFixture[str]) -> None:
+        data = framing("len2-be").encode(encode(FULL, dialect("ascii87")))[:-1]
+
+        code, out, err = run(capsys, "explain", "--framed", "--json", data.hex())
+
+        assert (code, err) == (1, "")
+        assert json.loads(out)["error"]["error"] == "one whole len2-be frame expected, 0 found"
+        assert not any(form in out for form in forms_of(PAN))
+
     def test_a_header_is_divided(self, capsys: pytest.CaptureFixture[str]) -> None:
         data = encode(FULL.with_header("6000031234"), dialect("pos-bcd87"))
 

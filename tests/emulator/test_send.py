@@ -142,6 +142,22 @@ class TestSignOn:
         assert shown.err == "cardrails send: not signed on: refused: sign-on answered 05\n"
         assert [message.mti for message in host.heard] == ["0800"]
 
+    def test_a_dialect_without_network_management_is_one_line(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        row = {"data_enc": "ascii", "len_enc": "ascii", "len_type": 0, "max_len": 6}
+        spec = {"h": {**row, "max_len": 0}, "t": {**row, "max_len": 4}, "p": {**row, "max_len": 16}, "11": row}
+        own = tmp_path / "own.json"
+        own.write_text(json.dumps(spec))
+
+        with foreign_host(approve) as host:
+            code = main(["send", "echo", "--dialect-file", str(own), "--sign-on", "--to", host.address])
+            assert host.met.wait(10)
+
+        line = capsys.readouterr().err
+        assert (code, line.count("\n")) == (1, 1)
+        assert "not signed on: unencodable: DE 7 is not defined" in line
+
     def test_91_without_one_gets_a_hint(self, capsys: pytest.CaptureFixture[str]) -> None:
         with foreign_host(lambda message: message.reply("91")) as host:
             main(["send", "purchase", "--to", host.address])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event
 
 import anyio
 from anyio.abc import ByteStream
@@ -22,11 +23,12 @@ class HangUp(Exception):
 
 
 class ForeignHost:
-    """What it heard, and where it listens (`host:port`)."""
+    """What it heard, where it listens (`host:port`), and whether anybody has connected yet."""
 
     def __init__(self, speaks: str, script: Script) -> None:
         self.heard: list[Message] = []
         self.address = ""
+        self.met = Event()
         self._dialect = dialect(speaks)
         self._script = script
 
@@ -34,6 +36,7 @@ class ForeignHost:
         """Answer on one connection until the peer is gone."""
         frames = framing(self._dialect.framing)
         decoder = frames.decoder()
+        self.met.set()
         async with stream:
             while True:
                 try:
