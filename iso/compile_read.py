@@ -2,16 +2,17 @@
 
 A bitmap fixes which elements follow, so everything but the lengths of variable elements is known beforehand. The
 function takes neighbouring elements in one slice, checks all their characters with one call per kind, cuts the values
-out of one string, looks up a length prefix with its limit in one step, and lets one comparison at the end catch all
+out of one string, looks up a length prefix and its limit in one step, and lets one comparison at the end catch all
 truncations. What it cannot vouch for it declines: it returns None or raises, and the slow path decides.
 
-The source is made of element numbers, sizes and offsets of the dialect; encodings and tables are handed over as objects.
-Nothing that was ever on the wire becomes part of it.
+The source is made of element numbers, sizes and offsets of the dialect; encodings and tables come as objects. Nothing
+that was ever on the wire becomes part of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,8 @@ class _Reader:
         # The place of the next byte is `base` + `ahead`; `base` is "" until the first variable element.
         self.base, self.ahead = "", dialect.bitmap_at
         self.views: dict[str, str] = {}
+        # True where the prefix of the next element came with the run before it.
+        self.has_length = False
 
     def name(self, prefix: str, what: Any) -> str:
         """Hand an object over to the function and give the name it has there."""
@@ -112,9 +115,10 @@ class _Reader:
                 self.lines.insert(0, f"{view} = s.translate({self.name('T', tables[0])})")
         return self.views[encoding]
 
-    def text_run(self, run: list[tuple[int, FieldFormat]]) -> None:
-        """Read neighbouring text elements of fixed length."""
-        total = sum(field.size for _, field in run)
+    def text_run(self, run: list[tuple[int, FieldFormat]], follower: FieldFormat | None) -> None:
+        """Read neighbouring text elements of fixed length, and the length of a variable one that follows."""
+        prefix = _prefix_beside(run[0][1], follower)
+        total = sum(field.size for _, field in run) + prefix
         self.say(f"r = {self.view(run[0][1].encoding)}[{self.place()}:{self.place(total)}]")
         at, checks, groups = 0, [], list[tuple[str, int, int]]()
         for _, field in run:
@@ -123,20 +127,32 @@ class _Reader:
             else:
                 groups.append((field.kind, at, at + field.size))
             at += field.size
+        if prefix and groups[-1][0] in _WITH_DIGITS:
+            groups[-1] = (*groups[-1][:2], total)
         for kind, start, end in groups:
             checks += self.content(kind, "r" if end - start == total else f"r[{start}:{end}]", "r", start, end)
         if checks:
             self.say("", *checks)
-        variables = ", ".join(f"v{element}" for element, _ in run)
-        if len(run) == 1:
-            self.say(f"{variables} = r.decode('ascii')")
-        else:
-            at, slices = 0, []
-            for _, field in run:
-                slices.append(slice(at, at + field.size))
-                at += field.size
-            self.say(f"{variables} = {self.name('G', itemgetter(*slices))}(r.decode('ascii'))")
+        self.cut(run, prefix)
         self.ahead += total
+        if prefix and follower is not None:
+            self.say(f"n = {self.name('P', _lengths(prefix, min(follower.size, 10**prefix - 1)))}[q]")
+            self.has_length = True
+
+    def cut(self, run: list[tuple[int, FieldFormat]], prefix: int) -> None:
+        """Cut the text of a run into its values."""
+        variables, slices, at = [], [], 0
+        for element, field in run:
+            variables.append(f"f[{element}]")
+            slices.append(slice(at, at + field.size))
+            at += field.size
+        if prefix:
+            variables.append("q")
+            slices.append(slice(at, at + prefix))
+        if len(slices) == 1:
+            self.say(f"{variables[0]} = r.decode('ascii')")
+        else:
+            self.say(f"{', '.join(variables)} = {self.name('G', itemgetter(*slices))}(r.decode('ascii'))")
 
     def content(self, kind: str, what: str, whole: str, start: int, end: int) -> list[str]:
         """Give the conditions under which text is not of its kind."""
@@ -166,7 +182,7 @@ class _Reader:
                 slices.append(slice(at, end))
             at = end
         self.say("", *checks)
-        variables = ", ".join(f"v{element}" for element, _ in run)
+        variables = ", ".join(f"f[{element}]" for element, _ in run)
         if len(run) == 1:
             whole = slices[0] == slice(0, at)
             self.say(f"{variables} = h" if whole else f"{variables} = h[{slices[0].start}:{slices[0].stop}]")
@@ -175,17 +191,22 @@ class _Reader:
         self.ahead += total
 
     def raw(self, element: int, field: FieldFormat) -> None:
-        self.say(f"v{element} = s[{self.place()}:{self.place(field.size)}].hex().upper()")
+        self.say(f"f[{element}] = s[{self.place()}:{self.place(field.size)}].hex().upper()")
         self.ahead += field.size
 
     def signed(self, element: int, field: FieldFormat) -> None:
         digits = (field.size - 1) // 2
         self.say(f"h = s[{self.place(1)}:{self.place(1 + digits)}].hex()", "not h.isdigit()")
-        self.say(f"v{element} = SIGN[s[{self.place()}]] + h")
+        self.say(f"f[{element}] = SIGN[s[{self.place()}]] + h")
         self.ahead += 1 + digits
 
     def length(self, field: FieldFormat) -> None:
         """Read a length prefix into `n`; the value begins at `i`."""
+        if self.has_length:
+            self.has_length = False
+            self.say(f"i = {self.place()}")
+            self.base, self.ahead = "o", 0
+            return
         width, place = field.prefix_bytes, self.place()
         limit = min(field.size, TABLE_LIMIT)
         self.ahead += width
@@ -202,7 +223,7 @@ class _Reader:
 
     def variable(self, element: int, field: FieldFormat, how: str) -> None:
         self.length(field)
-        value = f"v{element}"
+        value = f"f[{element}]"
         if how == "text":
             self.say("o = i + n")
             self.say(f"r = {self.view(field.encoding)}[i:o]")
@@ -229,7 +250,7 @@ class _Reader:
 
     def slow(self, element: int) -> None:
         reader = self.name("R", self.dialect.readers[element])
-        self.say(f"v{element}, o = {reader}(s, {self.place()})")
+        self.say(f"f[{element}], o = {reader}(s, {self.place()})")
         self.base, self.ahead = "o", 0
 
     def elements(self, elements: tuple[int, ...]) -> None:
@@ -243,7 +264,10 @@ class _Reader:
                 while run < len(waiting) and _joins(field, how, formats[waiting[run]]):
                     run += 1
                 pairs = [(number, formats[number]) for number in waiting[:run]]
-                (self.text_run if how == "text" else self.packed_run)(pairs)
+                if how == "text":
+                    self.text_run(pairs, formats[waiting[run]] if run < len(waiting) else None)
+                else:
+                    self.packed_run(pairs)
             elif how == "slow":
                 self.slow(element)
             elif field.prefix_bytes:
@@ -261,14 +285,31 @@ class _Reader:
         if dialect.header == "base1":
             self.say("", "s[0] != 22")
         self.say(f"m = {mtis}[s[{header}:{header + width}]]")
+        # Copying a dictionary of the right size and filling it is quicker than building one.
+        self.say(f"f = {self.name('D', dict.fromkeys(elements, ''))}.copy()")
         self.elements(elements)
         self.say("", f"len(s) != {self.place()}")
         self.say("message = new(Message)")
         self.say("message._mti = m")
-        self.say(f"message._fields = {{{', '.join(f'{element}: v{element}' for element in elements)}}}")
+        self.say("message._fields = f")
         self.say(f"message._header = s[:{header}].hex().upper()" if header else "message._header = ''")
         self.say("return message")
         return "def read(s):\n" + "".join(f" {line}\n" for line in self.lines if line)
+
+
+@lru_cache(maxsize=256)
+def _lengths(width: int, limit: int) -> dict[str, int]:
+    return {f"{length:0{width}d}": length for length in range(limit + 1)}
+
+
+_WITH_DIGITS = ("n", "an", "ans", "z")
+
+
+def _prefix_beside(run: FieldFormat, follower: FieldFormat | None) -> int:
+    """Give the width of the next element's length prefix where it is text of the same character set, else 0."""
+    if follower is None or field_class(follower) == "slow" or follower.prefix_encoding != run.encoding:
+        return 0
+    return follower.prefix_bytes
 
 
 def _joins(first: FieldFormat, how: str, field: FieldFormat) -> bool:

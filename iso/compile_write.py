@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from iso.compile_read import field_class, mti_table, text_tables
@@ -98,21 +99,22 @@ class _Writer:
         width, encoding = field.prefix_bytes, field.prefix_encoding
         limit = min(field.size, capacity(width, encoding))
         wide = limit > TABLE_LIMIT
-        written = () if wide else tuple(write_prefix(length, width, encoding) for length in range(limit + 1))
         if wide:
             half = f"len({value}) >> 1" if doubled else f"len({value})"
             self.refuse(f"len({value}) > {2 * limit if doubled else limit}")
             self.piece(f"{self.name('W', write_prefix)}({half}, {width}, {encoding!r})")
         elif alphabet == "hex":
-            self.add("hex", "", f"{{{self.name('P', _spread([raw.hex() for raw in written], doubled))}[len({value})]}}")
+            self.add(
+                "hex", "", f"{{{self.name('P', _prefixes(width, encoding, limit, doubled, 'hex'))}[len({value})]}}"
+            )
         elif encoding == alphabet or (encoding not in ("b", "bcd") and _alike(encoding, alphabet)):
             if alphabet == self.alphabet or not doubled:
-                digits = _spread([f"{length:0{width}d}" for length in range(limit + 1)], doubled)
+                digits = _prefixes(width, encoding, limit, doubled, "digits")
                 self.add(alphabet, "", f"{{{self.name('P', digits)}[len({value})]}}")
             else:
-                self.piece(f"{self.name('P', _spread(list(written), doubled))}[len({value})]")
+                self.piece(f"{self.name('P', _prefixes(width, encoding, limit, doubled, 'bytes'))}[len({value})]")
         else:
-            self.piece(f"{self.name('P', _spread(list(written), doubled))}[len({value})]")
+            self.piece(f"{self.name('P', _prefixes(width, encoding, limit, doubled, 'bytes'))}[len({value})]")
 
     def element(self, element: int) -> None:
         field, value = self.dialect.formats[element], f"v{element}"
@@ -182,12 +184,13 @@ class _Writer:
         dialect = self.dialect
         encoding, bitmap = dialect.bitmap_encoding, bitmap_of(elements)
         written = bitmap if encoding == "b" else bitmap.hex().upper().encode(encoding)
-        heads = {mti: raw + written for raw, mti in mti_table(dialect.mti_encoding, dialect.version_digit).items()}
         if dialect.header_bytes:
             self.say(f"header = header or {dialect.default_header!r}")
             self.refuse(f"len(header) != {2 * dialect.header_bytes}")
             self.piece("unhex(header)")
-        self.piece(f"{self.name('H', heads)}[mti]")
+        mtis = _mtis(dialect.mti_encoding, dialect.version_digit)
+        self.piece(f"{self.name('M', mtis)}[mti]")
+        self.piece(self.name("B", written))
 
     def source(self, given: tuple[int, ...], written: tuple[int, ...]) -> str:
         values = "".join(f"v{element}, " for element in given)
@@ -227,8 +230,20 @@ def _alike(encoding: str, alphabet: str) -> bool:
     return "0123456789".encode(encoding) == "0123456789".encode(alphabet)
 
 
-def _spread(written: list[Any], doubled: bool) -> tuple[Any, ...]:
+@lru_cache(maxsize=64)
+def _mtis(encoding: str, version_digit: str) -> dict[str, bytes]:
+    return {mti: raw for raw, mti in mti_table(encoding, version_digit).items()}
+
+
+@lru_cache(maxsize=256)
+def _prefixes(width: int, encoding: str, limit: int, doubled: bool, form: str) -> tuple[str | bytes | None, ...]:
     """Give a table by length of the value in characters; where two make a byte, odd lengths have no entry."""
+    written: list[str | bytes]
+    if form == "digits":
+        written = [f"{length:0{width}d}" for length in range(limit + 1)]
+    else:
+        raw = [write_prefix(length, width, encoding) for length in range(limit + 1)]
+        written = [one.hex() for one in raw] if form == "hex" else list(raw)
     if not doubled:
         return tuple(written)
     return tuple(None if length & 1 else written[length >> 1] for length in range(2 * len(written) - 1))

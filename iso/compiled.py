@@ -2,7 +2,7 @@
 
 A function is made for a bitmap that was seen three times, because making one costs as much as some fifty slow readings.
 Peers choose their bitmaps, so what they can make us spend is bounded: after the first `FREE` functions each further one
-must have been earned by `PRICE` slow readings, which keeps the cost of any stream below twice the slow path; and no
+must have been earned by `PRICE` slow readings, which keeps the cost of a long stream below twice the slow path; and no
 more than `KEPT` are kept, the oldest going first.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 __all__ = ["FREE", "KEPT", "PRICE", "SIGHTINGS", "CompiledCodec", "Shelf"]
 
 SIGHTINGS = 3
-FREE = 64
+FREE = 16
 PRICE = 100
 KEPT = 512
 _COUNTED = 4096
@@ -72,7 +72,7 @@ class CompiledCodec:
     Attributes
     ----------
     readers, writers
-        By the bytes of the bitmap, and by the elements of a message in their order.
+        Shelves of functions: by the bytes of the bitmap, and by the elements of a message in their order.
     widths
         How many bytes of bitmap to take, by their first byte; empty until the dialect is first used.
     bitmap_at
