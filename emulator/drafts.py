@@ -18,6 +18,7 @@ from typing import Any
 
 from iso import CardrailsError, ConfigError, Dialect, LocalProtocolError, Message
 from iso.formats import FieldFormat
+from iso.masks import mask_text
 from iso.stan import local_date, local_time, rrn, stan, transmission_time
 from iso.subfields import Layout, Node, element_value, find, layout_of, parse_element, replaced
 from iso.translate import to_1993
@@ -29,6 +30,7 @@ TEMPLATE_NAMES = ("sign-on", "sign-off", "echo", "purchase", "reversal")
 _AUTO_ELEMENTS = (7, 11, 12, 13, 37)
 _HOW = f"a template ({', '.join(TEMPLATE_NAMES)}), a .json or .toml file, JSON, or - for standard input"
 _PYISO8583 = {"h": "header", "t": "mti"}
+_ELEMENT = re.compile("[0-9]{1,3}")
 _IGNORED = frozenset({"p", "1", "about", "dialect", "remarks"})
 
 
@@ -56,7 +58,7 @@ def read_draft(given: str | None, mti: str | None) -> Message:
     message = _message(table, source)
     wanted = mti or message.mti
     if not re.fullmatch("[0-9]{4}", wanted):
-        raise ConfigError(source, "mti", wanted, "four digits, in the draft or by --mti")
+        raise ConfigError(source, "mti", mask_text(wanted), "four digits, in the draft or by --mti")
     return Message(wanted, message.fields, message.header)
 
 
@@ -71,7 +73,7 @@ def _table(given: str) -> tuple[str, dict[str, Any]]:
         return given, _parsed(text, given, is_json=False)
     file = Path(given)
     if file.suffix not in (".json", ".toml"):
-        raise ConfigError("command line", "MESSAGE", given, _HOW)
+        raise ConfigError("command line", "MESSAGE", mask_text(given), _HOW)
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeError) as error:
@@ -100,9 +102,11 @@ def _message(table: Mapping[str, Any], source: str) -> Message:
     head["mti"] = head["mti"] or str(flat.pop("0", ""))
     fields: dict[int, str] = {}
     for key, value in [*flat.items(), *(nested.items() if isinstance(nested, dict) else [("fields", nested)])]:
-        if not (key.isascii() and key.isdigit()) or not isinstance(value, str):
+        if not _ELEMENT.fullmatch(key) or not isinstance(value, str):
             # The value may be a card number in the wrong place: only its type is shown.
-            raise ConfigError(source, key, type(value).__name__, "mti, header, or an element's number with a string")
+            raise ConfigError(
+                source, mask_text(key), type(value).__name__, "mti, header, or an element's number with a string"
+            )
         fields[int(key)] = value
     return Message(head["mti"], fields, head["header"])
 

@@ -7,6 +7,7 @@ that is hidden.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from iso import Dialect, IsoError
 from iso.money import currency, format_amount
@@ -42,7 +43,16 @@ _ORIGINS = {
     "4": "other",
     "5": "other, repeat",
 }
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_INSTANTS = {
+    (7, 10): ("@%m%d%H%M%S", "%b %H:%M:%S UTC"),
+    (12, 6): ("@%H%M%S", "%H:%M:%S"),
+    (12, 12): ("%y%m%d%H%M%S", "%b %Y %H:%M:%S"),
+    (12, 14): ("%Y%m%d%H%M%S", "%b %Y %H:%M:%S"),
+    (13, 4): ("@%m%d", "%b"),
+    (15, 4): ("@%m%d", "%b"),
+    (15, 6): ("%y%m%d", "%b %Y"),
+}
+"""How dates and times are written, by element and length; @ is the year that is not there."""
 _AMOUNT_CURRENCY = {4: 49, 5: 50, 6: 51}
 _CURRENCIES = frozenset({49, 50, 51})
 _TPDU = (("id", "TPDU id", 1), ("destination", "Destination", 2), ("source", "Source", 2))
@@ -102,8 +112,8 @@ def meaning_of(element: int, fields: Mapping[int, str], spoken: Dialect) -> str:
         return _amount(value, fields.get(_AMOUNT_CURRENCY[element], ""))
     if element in _CURRENCIES:
         return _currency(value)
-    if element in (7, 12, 13) and value.isascii() and value.isdigit():
-        return _time(element, value)
+    if (element, len(value)) in _INSTANTS and not (element == 13 and spoken.version != "1987"):
+        return _instant(element, value)
     return ""
 
 
@@ -121,19 +131,12 @@ def _currency(code: str) -> str:
         return ""
 
 
-def _time(element: int, value: str) -> str:
-    """Read MMDDhhmmss, hhmmss, YYMMDDhhmmss or MMDD, whichever the length says."""
-    day, clock = "", ""
-    if element != 12 or len(value) == 12:
-        month = int(value[-10:-8] or value[:2]) if len(value) != 4 else int(value[:2])
-        date = value[-8:-6] if len(value) != 4 else value[2:]
-        if not (1 <= month <= 12 and 1 <= int(date) <= 31):
-            return "not a date"
-        day = f"{int(date)} {_MONTHS[month - 1]}"
-    if len(value) >= 6:
-        hour, minute, second = value[-6:-4], value[-4:-2], value[-2:]
-        if hour > "23" or minute > "59" or second > "59":
-            return "not a time"
-        clock = f"{hour}:{minute}:{second}"
-    zone = " UTC" if element == 7 else ""
-    return " ".join(filter(None, (day, clock))) + zone
+def _instant(element: int, value: str) -> str:
+    """Read a date or time in whichever form its length says."""
+    form, shown = _INSTANTS[element, len(value)]
+    try:
+        # A month and a day alone are taken to be of a leap year: 0229 may be right.
+        instant = datetime.strptime(f"2000{value}" if "y" not in form.lower() else value, form.replace("@", "%Y"))  # noqa: DTZ007
+    except ValueError:
+        return "no such date or time"
+    return f"{instant.day} {instant.strftime(shown)}" if "%b" in shown else instant.strftime(shown)

@@ -203,6 +203,9 @@ class Peer:
         machine = self._machine
         if isinstance(event, Received):
             arrival = machine.received(event, now, turn)
+            if arrival is not None and arrival.kind is ArrivalKind.REQUEST:
+                asked = arrival.message
+                turn.note(_LINK, "asked", f"the host sent {asked.mti}, STAN {asked.stan}; it gets no answer here")
             key = arrival.key if arrival is not None and arrival.kind is ArrivalKind.RESPONSE else None
             waiting = self._waiting
             if waiting is not None and (key == waiting.key if key else self._is_managed(event.frame, waiting)):

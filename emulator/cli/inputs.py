@@ -42,9 +42,9 @@ def add_bytes(parser: argparse.ArgumentParser, what: str = "the message") -> Non
     parser.add_argument("--file", type=Path, help="read raw bytes from a file instead; - is standard input")
 
 
-def add_dialect(parser: argparse.ArgumentParser, also: str = "") -> None:
+def add_dialect(parser: argparse.ArgumentParser, also: str = "", default: str = DEFAULT_DIALECT) -> None:
     """Declare how the dialect is chosen."""
-    names = f"{also}one of {', '.join(DIALECT_NAMES)} (default: {DEFAULT_DIALECT})"
+    names = f"{also}one of {', '.join(DIALECT_NAMES)} (default: {default})"
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--dialect", default=DEFAULT_DIALECT, metavar="NAME", help=names)
     chosen.add_argument("--dialect-file", type=Path, metavar="FILE", help=DIALECT_FILE_HELP)
@@ -235,7 +235,7 @@ def element_of(text: str) -> tuple[int, str, str]:
     """
     name, equals, value = text.partition("=")
     number, _, path = name.strip().partition(".")
-    if equals and number.isascii() and number.isdigit() and "." not in (path[:1], path[-1:]):
+    if equals and re.fullmatch("[0-9]{1,3}", number) and "." not in (path[:1], path[-1:]):
         return int(number), path, value
     raise CardrailsError("--field takes ELEMENT=VALUE or ELEMENT.TAG=VALUE, for example 4=000000001000 or 48.13=trace")
 

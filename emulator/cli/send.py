@@ -52,12 +52,14 @@ class Target(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_draft(parser)
-    add_dialect(parser)
+    add_dialect(parser, default=f"that of the node, else {DEFAULT_DIALECT}")
     parser.set_defaults(dialect=None)
     parser.add_argument(
         "--to", required=True, metavar="WHERE", help="HOST:PORT, tls://HOST:PORT, or a node of a running house"
     )
-    parser.add_argument("--ready-file", type=Path, help="of a running house (default: .cardrails/ready.json)")
+    parser.add_argument(
+        "--ready-file", type=Path, metavar="FILE", help="of a running house (default: .cardrails/ready.json)"
+    )
     parser.add_argument("--framing", metavar="NAME", help="the length prefix, if it is not that of the dialect")
     parser.add_argument(
         "--sign-on",

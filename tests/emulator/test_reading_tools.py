@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.cli import main
-from emulator.drafts import TEMPLATE_NAMES
+from emulator.drafts import TEMPLATE_NAMES, read_draft
 from emulator.explain import explain
+from emulator.meaning import meaning_of
 from emulator.render import explanation_lines
-from iso import Message, decode, dialect, encode, framing
+from iso import CardrailsError, Message, decode, dialect, encode, framing
 from iso.dialects import DIALECT_NAMES
 
 PAN, CVV2, TRACK, EXPIRY, PIN_BLOCK = (
@@ -211,6 +212,36 @@ class TestEncode:
         assert "42424242" not in err
 
 
+class TestDrafts:
+    """Any text is a draft or one line that says why not, and never a card number."""
+
+    @given(
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just(PAN),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(
+                    st.sampled_from(["mti", "fields", "header", "0", "2", "4", "x", PAN]), inner, max_size=4
+                )
+            ),
+        )
+    )
+    def test_any_json(self, value: object) -> None:
+        text = "{" + json.dumps(value)[1:-1] + "}"
+
+        refusals = [refusal for refusal in (refused(text, "0100"), refused(text, None)) if refusal]
+
+        assert [refusal for refusal in refusals if PAN in refusal or "\n" in refusal] == []
+
+
+def refused(text: str, mti: str | None) -> str:
+    try:
+        encode(read_draft(text, mti), dialect("ascii87"))
+    except CardrailsError as error:
+        return str(error)
+    return ""
+
+
 class TestExplain:
     """Every byte belongs to exactly one piece, and each piece says what it means."""
 
@@ -258,6 +289,40 @@ class TestExplain:
         assert explained.error is not None
         assert sum(piece.end - piece.start for piece in explained.pieces) == len(cut)
         assert PAN not in str(explained.as_json())
+
+    @given(st.sampled_from(DIALECT_NAMES), st.binary(max_size=300), st.booleans(), st.booleans())
+    def test_any_bytes_are_explained(self, name: str, noise: bytes, well_begun: bool, framed: bool) -> None:
+        spoken = dialect(name)
+        begin = encode(Message(f"{spoken.version_digit}100", {11: "1" * spoken.formats[11].size}), spoken)
+        data = begin[: spoken.header_bytes + 2] + noise if well_begun else noise
+        around = spoken.framing if framed else None
+
+        explained = explain(data, spoken, framed=around)
+
+        assert sum(piece.end - piece.start for piece in explained.pieces) == len(data)
+        assert "\n".join(explanation_lines(explained))
+        assert json.dumps(explained.as_json())
+
+    @given(st.dictionaries(st.sampled_from([7, 12, 13, 15]), st.text("0123456789", min_size=1, max_size=14)))
+    def test_any_time_has_a_meaning_or_none(self, times: dict[int, str]) -> None:
+        for version in ("ascii87", "ascii93", "ascii2003"):
+            for element in times:
+                assert isinstance(meaning_of(element, times, dialect(version)), str)
+
+    @pytest.mark.parametrize(
+        ("element", "value", "meaning"),
+        [
+            (7, "0229235959", "29 Feb 23:59:59 UTC"),
+            (7, "0230235959", "no such date or time"),
+            (12, "246000", "no such date or time"),
+            (12, "261125161336", "25 Nov 2026 16:13:36"),
+            (13, "1125", "25 Nov"),
+            (4, "000000001999", ""),
+            (32, "", "empty: the element is there and says nothing"),
+        ],
+    )
+    def test_what_values_mean(self, element: int, value: str, meaning: str) -> None:
+        assert meaning_of(element, {element: value}, dialect("ascii87")) == meaning
 
     def test_meanings_and_parts(self, capsys: pytest.CaptureFixture[str]) -> None:
         answer = run_json(capsys, "explain", encode(FULL, dialect("ascii87")).hex())

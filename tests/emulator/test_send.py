@@ -97,6 +97,15 @@ class TestOneMessage:
         assert "note: late: " in shown.err
         assert "DE 11" in shown.err
 
+    def test_a_request_of_the_host_is_named(self, capsys: pytest.CaptureFixture[str]) -> None:
+        question = Message("0420", {7: "1125161336", 11: "000042"})
+
+        with foreign_host(lambda message: question) as host:
+            code = main(["send", "purchase", "--to", host.address, "--timeout", "0.5"])
+
+        assert code == 1
+        assert "note: asked: the host sent 0420, STAN 000042" in capsys.readouterr().err
+
     def test_nobody_listening_is_one_line(self, capsys: pytest.CaptureFixture[str]) -> None:
         with foreign_host(approve) as host:
             address = host.address
