@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from time import perf_counter
 
-from bench import iso_path, rest, startup
+from bench import codec, iso_path, rest, startup
 from bench.figures import machine, progress, table
 
-BENCHES = {"startup": startup.figures, "rest": rest.figures, "iso_path": iso_path.figures}
+BENCHES = {"codec": codec.figures, "startup": startup.figures, "rest": rest.figures, "iso_path": iso_path.figures}
 
 
 def main() -> None:

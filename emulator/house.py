@@ -19,6 +19,7 @@ from node.clock import Entropy, Wall, system_entropy, wall_clock
 from node.control import control_app, service_secret
 from node.http import HttpServer
 from node.pipes import split_url
+from node.runtime import DRAIN_S
 
 DEFAULT_DATA_DIR = Path(".cardrails")
 READY_FILE = "ready.json"
@@ -95,6 +96,25 @@ class House:
                 await anyio.sleep(_POLL_S)
             return
         raise NotReadyError(f"not ready after {within_s:g} s; no sign-on at: {', '.join(self._missing())}")
+
+    async def drain(self, within_s: float = DRAIN_S) -> bool:
+        """Stop in good order, from the shops' end inwards: sign off, take nothing new, wait for what is under way.
+
+        Everything goes on running; cancel `run` afterwards.
+
+        Returns
+        -------
+        bool
+            False if something was still under way after `within_s` seconds.
+        """
+        with anyio.move_on_after(within_s):
+            drained = [
+                await started.drain(within_s)
+                for _, started in sorted(self.nodes.items(), key=lambda node: -NODE_NAMES.index(node[0]))
+                if started.drain is not None
+            ]
+            return all(drained)
+        return False
 
     def control_urls(self) -> dict[str, str]:
         """Return the control URL for each node of this process."""

@@ -14,6 +14,7 @@ from iso.dialects import DIALECT_NAMES
 from iso.money import currency
 from node.pipes import PipeError, split_url
 from node.settings import Section, TomlSettings, load, parse
+from node.tls import TlsSettings
 
 NODE_NAMES = ("hsm", "issuer-a", "issuer-b", "switch", "acquirer", "gateway")
 """In the order in which they start: each dials only those before it."""
@@ -47,11 +48,33 @@ class ControlSection(Section):
     address: str = Field(default="127.0.0.1:8400", pattern=_ADDRESS)
 
 
+class CapturesSection(Section):
+    """Where each node writes what crosses its links: `NODE.pcapng`, and a dissector for each dialect."""
+
+    folder: Path
+    reveal_test_pan: bool = False
+    """Write card numbers as they are instead of masking them. For test cards only."""
+
+
+class TlsSection(Section):
+    """The certificates of this process, PEM files; needed by addresses with `tls://`."""
+
+    certificate: Path | None = None
+    private_key: Path | None = None
+    authorities: Path | None = None
+    mutual: bool = False
+    server_name: str | None = None
+
+    def settings(self) -> TlsSettings:
+        """Return what pipes take."""
+        return TlsSettings(**self.model_dump())
+
+
 def _pipe(url: str) -> str:
     try:
         split_url(url)
     except PipeError:
-        problem = "expected tcp://host:port"
+        problem = "expected tcp://host:port or tls://host:port"
     else:
         return url
     raise ValueError(problem)
@@ -181,6 +204,8 @@ class Topology(TomlSettings):
     durability: Literal["process", "power"] = "process"
     deadlines: Deadlines = Deadlines()
     control: ControlSection = ControlSection()
+    captures: CapturesSection | None = None
+    tls: TlsSection | None = None
     nodes: Nodes
     merchants: tuple[MerchantSection, ...] = Field(min_length=1)
 
@@ -216,8 +241,8 @@ def read_topology(path: Path | None) -> Topology:
 def on_free_ports(topology: Topology) -> Topology:
     """Return the same house with every port left to the operating system."""
     nodes = topology.nodes
-    free, free_pipe = "127.0.0.1:0", "tcp://127.0.0.1:0"
-    hsm = dict.fromkeys(PARTIES, free_pipe)
+    free = "127.0.0.1:0"
+    hsm = {party: _free_pipe(nodes.hsm.address_of(party)) for party in PARTIES}
 
     def moved(section: _Node, **changes: str) -> dict[str, object]:
         return {**section.model_dump(by_alias=True), "control": free, **changes}
@@ -226,18 +251,25 @@ def on_free_ports(topology: Topology) -> Topology:
         durability=topology.durability,
         deadlines=topology.deadlines,
         control=ControlSection(address=free),
+        captures=topology.captures,
+        tls=topology.tls,
         merchants=topology.merchants,
         nodes=Nodes.model_validate(
             {
                 "hsm": moved(nodes.hsm, **hsm),
                 "gateway": moved(nodes.gateway, http=free),
-                "acquirer": moved(nodes.acquirer, iso=free_pipe),
-                "switch": moved(nodes.switch, iso=free_pipe),
-                "issuer-a": moved(nodes.issuer_a, iso=free_pipe),
-                "issuer-b": moved(nodes.issuer_b, iso=free_pipe),
+                "acquirer": moved(nodes.acquirer, iso=_free_pipe(nodes.acquirer.iso)),
+                "switch": moved(nodes.switch, iso=_free_pipe(nodes.switch.iso)),
+                "issuer-a": moved(nodes.issuer_a, iso=_free_pipe(nodes.issuer_a.iso)),
+                "issuer-b": moved(nodes.issuer_b, iso=_free_pipe(nodes.issuer_b.iso)),
             }
         ),
     )
+
+
+def _free_pipe(url: str) -> str:
+    scheme, _, _ = split_url(url)
+    return f"{scheme}://127.0.0.1:0" if scheme in ("tcp", "tls") else url
 
 
 def check_node_names(names: list[str], file: str) -> list[str]:

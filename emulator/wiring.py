@@ -18,7 +18,8 @@ from emulator.topology import PARTIES, Topology
 from hsm_sim.client import TcpClient
 from hsm_sim.core.indexes import zak
 from hsm_sim.protect import HsmProtector
-from iso import dialect
+from iso import ConfigError, dialect
+from node.capture import Capture
 from node.clock import BusinessClock, Entropy, Wall
 from node.control import Controlled
 from node.pipes import Pipes
@@ -31,7 +32,7 @@ class Place:
     def __init__(self, topology: Topology, data_dir: Path, wall: Wall, entropy: Entropy) -> None:
         self.topology = topology
         self.data_dir = data_dir
-        self.pipes = Pipes()
+        self.pipes = Pipes(topology.tls.settings() if topology.tls is not None else None)
         self.entropy = entropy
         self.power_safe = topology.durability == "power"
         self.wall = wall
@@ -53,6 +54,28 @@ class Place:
         """Return the file that is a node's own."""
         return self.data_dir / f"{node}.db"
 
+    def captured(self, runtime: Runtime) -> Runtime:
+        """Let a node write down what crosses its links, if the topology says so.
+
+        Raises
+        ------
+        ConfigError
+            The folder cannot be made.
+        """
+        section = self.topology.captures
+        if section is None:
+            return runtime
+        try:
+            section.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror
+        else:
+            file = section.folder / f"{runtime.name}.pcapng"
+            links = [(name, link.config.dialect) for name, link in runtime.links.items()]
+            runtime.capture_to(Capture(file, runtime.name, links, reveal_test_pan=section.reveal_test_pan))
+            return runtime
+        raise ConfigError("topology", "captures.folder", str(section.folder), f"must be a folder: {reason}")
+
     async def hsm_client(self, party: str, tasks: TaskGroup) -> TcpClient:
         """Open a party's one connection to its port of the HSM."""
         client = TcpClient(self.pipes, self.addresses[f"hsm/{party}"])
@@ -61,10 +84,11 @@ class Place:
 
 
 class Started(NamedTuple):
-    """One running node: what the control port shows of it, and the object itself."""
+    """One running node: what the control port shows of it, the object itself, and how it stops in good order."""
 
     controlled: Controlled
     node: Any
+    drain: Callable[[float], Awaitable[bool]] | None = None
 
 
 async def start_node(name: str, place: Place, tasks: TaskGroup) -> Started:
@@ -115,9 +139,10 @@ async def _start_issuer(name: str, place: Place, tasks: TaskGroup) -> Started:
     journal = open_journal(place.database(name), power_safe=place.power_safe)
     hsm = await place.hsm_client(name, tasks)
     node = IssuerNode(config, shipped_cards(), journal, place.clock(name), place.pipes, hsm)
+    place.captured(node.runtime)
     await tasks.start(node.run, name=name)
     place.addresses[name] = node.address
-    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node)
+    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node, node.runtime.drain)
 
 
 async def _start_switch(name: str, place: Place, tasks: TaskGroup) -> Started:
@@ -140,9 +165,10 @@ async def _start_switch(name: str, place: Place, tasks: TaskGroup) -> Started:
     journal = open_journal(place.database(name), power_safe=place.power_safe)
     hsm = await place.hsm_client(name, tasks)
     node = SwitchNode(config, journal, place.clock(name), place.pipes, hsm)
+    place.captured(node.runtime)
     await tasks.start(node.run, name=name)
     place.addresses[name] = node.address
-    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node)
+    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node, node.runtime.drain)
 
 
 async def _start_acquirer(name: str, place: Place, tasks: TaskGroup) -> Started:
@@ -169,9 +195,10 @@ async def _start_acquirer(name: str, place: Place, tasks: TaskGroup) -> Started:
         hsm = await place.hsm_client(name, tasks)
         protector = HsmProtector(hsm, zak("switch"), timeout_s=deadlines.hsm_s)
     node = AcquirerNode(config, journal, place.clock(name), place.pipes, protector)
+    place.captured(node.runtime)
     await tasks.start(node.run, name=name)
     place.addresses[name] = node.address
-    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node)
+    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node, node.runtime.drain)
 
 
 async def _start_gateway(name: str, place: Place, tasks: TaskGroup) -> Started:
@@ -203,9 +230,10 @@ async def _start_gateway(name: str, place: Place, tasks: TaskGroup) -> Started:
     )
     hsm = await place.hsm_client(name, tasks)
     node = GatewayNode(config, place.database(name), place.clock(name), place.pipes, hsm, place.entropy, place.wall)
+    place.captured(node.runtime)
     await tasks.start(node.run, name=name)
     place.addresses[name] = node.url
-    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node)
+    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node, node.runtime.drain)
 
 
 _STARTERS: dict[str, Callable[[str, Place, TaskGroup], Awaitable[Started]]] = {

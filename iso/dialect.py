@@ -8,22 +8,27 @@ here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+import iso.ebcdic  # noqa: F401  cp1047 becomes a codec
+from iso.compiled import CompiledCodec
 from iso.errors import ConfigError
 from iso.formats import FieldFormat
+from iso.meanings import MEANINGS, Meaning
 from iso.mti import VERSION_DIGITS
 from iso.wire import Reader, Writer, make_reader, make_writer
 
 __all__ = ["APPROVED_CODES", "Dialect"]
 
-_HEADER_BYTES = {"none": 0, "tpdu": 5}
+_HEADER_BYTES = {"none": 0, "tpdu": 5, "base1": 22}
+_THIRD_BITMAPS = ("none", "after-second", "element-65")
 
 APPROVED_CODES = {
     "1987": frozenset({"00", "08", "10", "11", "16"}),
     "1993": frozenset({"000", "001", "002", "003", "400", "500", "800"}),
+    "2003": frozenset({"0000"}),
 }
 """DE 39 values that mean yes, by version; a dialect may say otherwise."""
 
@@ -45,7 +50,8 @@ class Dialect:
     framing
         Name of the length prefix around a message; see `iso.framing`.
     header
-        "none", "tpdu" (5 bytes: id, destination, source) or "fixed" (`header_bytes` bytes, kept as they are).
+        "none", "tpdu" (5 bytes: id, destination, source), "base1" (22 bytes, with the length of header and message in
+        bytes 3 and 4, written anew by each encode) or "fixed" (`header_bytes` bytes, kept as they are).
     header_bytes
         Length of the header.
     default_header
@@ -56,6 +62,16 @@ class Dialect:
         DE 39 values that mean yes.
     names
         Element number to name, for people.
+    third_bitmap
+        "none" (element 65 is refused), "after-second" (bit 65 announces eight more bytes of bitmap right behind the
+        second) or "element-65" (they stand where element 65 would). The elements are then 2..192.
+    lenient
+        What does not decode is tried once more with a bitmap of 16 bytes whose bit 1 is clear although elements above
+        64 are present: a form that one widely copied specification writes. It is read, never written.
+    meanings
+        (element, part) to code to words; see `meaning`.
+    codec
+        The compiled functions of this dialect; `iso.codec` fills it.
     readers, writers
         The codec's functions, built from `formats`.
     """
@@ -72,6 +88,10 @@ class Dialect:
     mac: bool = False
     approved_codes: frozenset[str] = frozenset()
     names: Mapping[int, str] = field(default_factory=dict)
+    third_bitmap: str = "none"
+    lenient: bool = False
+    meanings: Mapping[int, Meaning] = field(default_factory=dict)
+    codec: CompiledCodec = field(init=False, default_factory=CompiledCodec)
     readers: Mapping[int, Reader] = field(init=False)
     writers: Mapping[int, Writer] = field(init=False)
 
@@ -81,12 +101,14 @@ class Dialect:
         if self.header in _HEADER_BYTES:
             object.__setattr__(self, "header_bytes", _HEADER_BYTES[self.header])
         elif self.header != "fixed":
-            raise ConfigError(f"dialect {self.name}", "header", self.header, "none, tpdu or fixed")
+            raise ConfigError(f"dialect {self.name}", "header", self.header, "none, tpdu, base1 or fixed")
         object.__setattr__(self, "default_header", self.default_header.upper() or "00" * self.header_bytes)
-        if len(self.default_header) != 2 * self.header_bytes:
+        if len(self.default_header) != 2 * self.header_bytes or self.default_header.strip("0123456789ABCDEF"):
             rule = f"{self.header_bytes} bytes in hexadecimal"
             raise ConfigError(f"dialect {self.name}", "default_header", self.default_header, rule)
+        self._check_bitmaps()
         approved = self.approved_codes or APPROVED_CODES.get(self.version, frozenset())
+        meanings = self.meanings or MEANINGS.get(self.version, {})
         formats = {element: self.formats[element] for element in sorted(self.formats)}
         readers: dict[int, Reader] = {}
         writers: dict[int, Writer] = {}
@@ -98,9 +120,21 @@ class Dialect:
             readers[element], writers[element] = make_reader(element, what), make_writer(element, what)
         object.__setattr__(self, "formats", MappingProxyType(formats))
         object.__setattr__(self, "names", MappingProxyType(dict(self.names)))
+        object.__setattr__(self, "meanings", MappingProxyType(dict(meanings)))
         object.__setattr__(self, "approved_codes", frozenset(approved))
         object.__setattr__(self, "readers", MappingProxyType(readers))
         object.__setattr__(self, "writers", MappingProxyType(writers))
+
+    def _check_bitmaps(self) -> None:
+        source = f"dialect {self.name}"
+        if self.third_bitmap not in _THIRD_BITMAPS:
+            raise ConfigError(source, "third_bitmap", self.third_bitmap, f"one of {', '.join(_THIRD_BITMAPS)}")
+        if self.third_bitmap != "none" and (self.mac or 65 in self.formats):
+            raise ConfigError(source, "third_bitmap", self.third_bitmap, "no MAC, and element 65 is not an element")
+        last = 128 if self.third_bitmap == "none" else 192
+        for element in self.formats:
+            if not 2 <= element <= last:
+                raise ConfigError(source, "elements", element, f"an element from 2 to {last}")
 
     def _check_encoding(self, key: str, encoding: str) -> None:
         if encoding in ("b", "bcd"):
@@ -118,9 +152,43 @@ class Dialect:
         """str[1], the first digit of every MTI of this dialect."""
         return VERSION_DIGITS[self.version]
 
+    @property
+    def bitmap_at(self) -> int:
+        """Where the first bitmap begins: behind header and MTI."""
+        return self.header_bytes + (2 if self.mti_encoding == "b" else 4)
+
     def is_approved(self, code: str) -> bool:
         """Say whether DE 39 = `code` means yes in this dialect."""
         return code in self.approved_codes
+
+    def meaning(self, element: int, value: str) -> str | None:
+        """Say in words what a coded element means in this dialect.
+
+        Parameters
+        ----------
+        element
+            Its number; most elements are not codes and have no meanings.
+        value
+            As decoded.
+
+        Returns
+        -------
+        str | None
+            The words, parts of a composed code joined by "; "; None where the dialect says nothing about this value.
+            Never contains anything but words of the dialect's tables and, for amounts, the amount.
+
+        Examples
+        --------
+        >>> from iso.dialects import dialect
+        >>> dialect("ascii87").meaning(3, "312000"), dialect("ascii87").meaning(39, "51")
+        ('balance inquiry; from cheque or current; to default account', 'insufficient funds')
+        """
+        known = self.meanings.get(element)
+        return known(value) if known else None
+
+    def relaxed(self) -> Dialect:
+        """Give the same dialect with `lenient` switched on."""
+        return replace(self, lenient=True)
 
     @classmethod
     def from_pyiso8583(

@@ -40,14 +40,20 @@ class ElementRule(NamedTuple):
 class WireStyle(NamedTuple):
     """How a dialect writes things.
 
-    `text`: Python codec of characters. `numeric`: "text" or "bcd", for n, z and the MTI. `lengths`: "text", "bcd" or
-    "b". `bitmap`: "b" (8 bytes) or "hex" (16 characters).
+    `text`: Python codec of characters. `numeric`: "text" or "bcd", for n, z and the MTI. `lengths`: "text", "bcd", "b"
+    (as few bytes as the digits need) or "b1" (one byte, whatever the element). `bitmap`: "b" (8 bytes) or "hex" (16
+    characters). `binary`: "b" or "hex" (binary elements as characters, counted as such). `pad`, `pad_digit`: on which
+    side ("left" or "right") an odd number of packed digits is filled, and with what; track data is always filled with
+    an F on the right.
     """
 
     text: str
     numeric: str
     lengths: str
     bitmap: str
+    binary: str = "b"
+    pad: str = "left"
+    pad_digit: str = "0"
 
 
 class FieldFormat(NamedTuple):
@@ -56,7 +62,7 @@ class FieldFormat(NamedTuple):
     Attributes
     ----------
     kind
-        "n", "a", "an", "ans", "z", "b", "x+n" or "text".
+        "n", "a", "an", "ans", "z", "b", "hex" (bytes as characters), "x+n" or "text".
     size
         Length if `prefix_bytes` is 0, else the greatest length; in bytes, or in half bytes if `nibbles`.
     prefix_bytes
@@ -115,6 +121,8 @@ def parse_rule(text: str) -> ElementRule:
 
 
 def _prefix_bytes(digits: int, lengths: str) -> int:
+    if lengths == "b1":
+        return min(digits, 1)
     return (digits + 1) // 2 if lengths in ("bcd", "b") else digits
 
 
@@ -133,17 +141,23 @@ def field_format(rule: ElementRule, style: WireStyle) -> FieldFormat:
     FieldFormat
         Packed `n` counts digits and takes a zero on the left where odd; packed `z` takes an F on the right.
     """
-    prefix = (
-        _prefix_bytes(rule.prefix_digits, style.lengths),
-        style.text if style.lengths == "text" else style.lengths,
-    )
+    width = _prefix_bytes(rule.prefix_digits, style.lengths)
+    prefix = (width, {"text": style.text, "b1": "b"}.get(style.lengths, style.lengths))
+    # No element is longer than its prefix can say.
+    most = {"b": 256**width - 1, "b1": 255, "bcd": 100**width - 1}.get(style.lengths, 10**width - 1)
+    size = min(rule.size, most) if width else rule.size
     if rule.kind == "b":
-        return FieldFormat("b", rule.size, *prefix, encoding="b")
+        if style.binary == "hex":
+            # An even number of characters: half a byte does not exist.
+            characters = min(2 * rule.size, most - most % 2) if width else 2 * rule.size
+            return FieldFormat("hex", characters, *prefix, encoding=style.text)
+        return FieldFormat("b", size, *prefix, encoding="b")
     if style.numeric == "bcd":
         if rule.kind == "n":
-            return FieldFormat("n", rule.size, *prefix, encoding="b", nibbles=True, left_pad="0")
+            left, right = (style.pad_digit, "") if style.pad == "left" else ("", style.pad_digit)
+            return FieldFormat("n", size, *prefix, encoding="b", nibbles=True, left_pad=left, right_pad=right)
         if rule.kind == "z":
-            return FieldFormat("z", rule.size, *prefix, encoding="b", nibbles=True, right_pad="F")
+            return FieldFormat("z", size, *prefix, encoding="b", nibbles=True, right_pad="F")
         if rule.kind == "x+n":
-            return FieldFormat("x+n", rule.size, *prefix, encoding="b", nibbles=True)
-    return FieldFormat(rule.kind, rule.size, *prefix, encoding=style.text)
+            return FieldFormat("x+n", size, *prefix, encoding="b", nibbles=True)
+    return FieldFormat(rule.kind, size, *prefix, encoding=style.text)

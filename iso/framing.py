@@ -1,53 +1,48 @@
-"""Where one message ends and the next begins: length prefixes, without input or output.
+"""Where one message ends and the next begins, without input or output.
 
 A decoder is fed whatever a socket gave and returns the whole payloads so far. The limit is checked on the prefix,
-before anything is buffered for it: a peer cannot make a node hold more than one payload of `limit_bytes`.
+before anything is buffered for it: a peer cannot make a node hold more than one payload of `limit_bytes`. Every byte
+is looked at a bounded number of times, however the stream was cut.
+
+A name is a length prefix (`iso.prefixes`), and whatever stands around the message: `len2-be+etx` counts an ETX behind
+each message, `len4-ascii+stx+etx` puts STX and ETX around it, `len2-be+after:0D0A` is followed by two bytes that the
+prefix does not count. `stx-etx` and `stx-etx-lrc` have no length: the message runs to the next ETX, so it cannot
+contain one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import reduce
+from operator import xor
 from typing import NamedTuple
 
 from iso.errors import ConfigError, LocalProtocolError, RemoteProtocolError
+from iso.prefixes import PREFIXES, Prefix
 
-__all__ = ["FRAMING_NAMES", "FrameDecoder", "Framing", "framing"]
+__all__ = ["FRAMING_NAMES", "LIMIT_BYTES", "FrameDecoder", "Framing", "framing"]
 
 LIMIT_BYTES = 8192
 """The longest payload that a decoder takes unless told otherwise."""
 
+_STX, _ETX = b"\x02", b"\x03"
+_TRAILER_MAX_BYTES = 16
+_DELIMITED = {"stx-etx": 0, "stx-etx-lrc": 1}
 
-class _Prefix(NamedTuple):
-    width: int
-    longest: int
-    # What the prefix counts besides the payload: its own bytes where it is inclusive.
-    extra: int
-    read: Callable[[bytes], int | None]
-    write: Callable[[int], bytes]
+FRAMING_NAMES = (*PREFIXES, *_DELIMITED)
+"""Names that `framing` knows; those with a length also take `+` options."""
 
 
-def _read_be(raw: bytes) -> int | None:
-    return int.from_bytes(raw, "big")
+class _Form(NamedTuple):
+    """A framing as data: `prefix` (None: delimited, then `check_bytes` of LRC follow the ETX), and fixed bytes.
 
+    `lead` and `trail` are counted by the prefix, `after` is not.
+    """
 
-def _read_digits(raw: bytes) -> int | None:
-    return int(raw) if raw.isdigit() else None
-
-
-def _read_bcd(raw: bytes) -> int | None:
-    digits = raw.hex()
-    return int(digits) if digits.isdigit() else None
-
-
-_PREFIXES = {
-    "len2-be": _Prefix(2, 0xFFFF, 0, _read_be, lambda length: length.to_bytes(2, "big")),
-    "len2-be-inclusive": _Prefix(2, 0xFFFF, 2, _read_be, lambda length: length.to_bytes(2, "big")),
-    "len4-ascii": _Prefix(4, 9999, 0, _read_digits, lambda length: b"%04d" % length),
-    "len2-bcd": _Prefix(2, 9999, 0, _read_bcd, lambda length: bytes.fromhex(f"{length:04d}")),
-}
-
-FRAMING_NAMES = tuple(_PREFIXES)
-"""Names that `framing` knows."""
+    prefix: Prefix | None
+    check_bytes: int = 0
+    lead: bytes = b""
+    trail: bytes = b""
+    after: bytes = b""
 
 
 class FrameDecoder:
@@ -56,16 +51,19 @@ class FrameDecoder:
     Attributes
     ----------
     error
-        The fault that ended the stream, or None. The payloads before the fault were still delivered: after each
-        `feed`, a shell that finds `error` set handles them and then closes the connection.
+        The fault that ended the stream, or None; its `offset` counts from the first byte of the stream. The payloads
+        before the fault were still delivered: after each `feed`, a shell that finds `error` set handles them and then
+        closes the connection.
     """
 
-    __slots__ = ("_buffer", "_limit", "_prefix", "error")
+    __slots__ = ("_buffer", "_consumed", "_form", "_limit", "_scanned", "error")
 
-    def __init__(self, prefix: _Prefix, limit_bytes: int) -> None:
-        self._prefix = prefix
+    def __init__(self, form: _Form, limit_bytes: int) -> None:
+        self._form = form
         self._limit = limit_bytes
         self._buffer = bytearray()
+        self._consumed = 0
+        self._scanned = 0
         self.error: RemoteProtocolError | None = None
 
     @property
@@ -84,48 +82,106 @@ class FrameDecoder:
         Returns
         -------
         list[bytes]
-            Payloads without prefix, in order. Empty frames are keep-alives and are skipped.
+            Payloads without what stands around them, in order. Empty frames are keep-alives and are skipped.
 
         Raises
         ------
         RemoteProtocolError
-            A prefix is illegal or announces more than the limit: close the connection. If payloads were whole before
-            the fault, they are returned, `error` is set, and the next call raises.
+            A prefix is illegal or announces more than the limit, or a trailer is missing: close the connection. If
+            payloads were whole before the fault, they are returned, `error` is set, and the next call raises.
         """
         frames: list[bytes] = []
         if self.error is None:
-            self._buffer += data
-            at = self._cut(frames)
-            del self._buffer[:at]
+            buffer = self._buffer
+            if buffer:
+                buffer += data
+                at = self._cut(buffer, frames)
+                del buffer[:at]
+            else:
+                # Most reads hold whole frames: they are cut without being copied into the buffer first.
+                at = self._cut(data, frames)
+                buffer += data[at:]
+            self._consumed += at
         if self.error is not None:
             self._buffer.clear()
             if not frames:
-                raise RemoteProtocolError(str(self.error))
+                raise RemoteProtocolError(str(self.error), offset=self.error.offset)
         return frames
 
-    def _cut(self, frames: list[bytes]) -> int:
-        width, _, extra, read, _ = self._prefix
-        buffer, size, at = self._buffer, len(self._buffer), 0
+    def _cut(self, source: bytes | bytearray, frames: list[bytes]) -> int:
+        form = self._form
+        return self._by_marks(source, frames) if form.prefix is None else self._by_length(source, frames, form.prefix)
+
+    def _by_length(self, source: bytes | bytearray, frames: list[bytes], prefix: Prefix) -> int:
+        width, extra, read = prefix.width, prefix.extra, prefix.read
+        _, _, lead, trail, after = self._form
+        around, size, at, limit = len(lead) + len(trail), len(source), 0, self._limit
         while size - at >= width:
-            announced = read(bytes(buffer[at : at + width]))
+            announced = read(bytes(source[at : at + width]))
             if announced is None or announced < extra:
-                self.error = RemoteProtocolError("illegal length prefix")
+                self._fault("illegal length prefix", at)
                 break
             length = announced - extra
-            if length > self._limit:
-                self.error = RemoteProtocolError(f"a frame of {length} bytes, at most {self._limit} are taken")
+            if length - around > limit:
+                self._fault(f"a frame of {length} bytes, at most {limit} are taken", at)
                 break
-            end = at + width + length
-            if end > size:
+            start = at + width
+            if not length:
+                at = start
+                continue
+            end = start + length
+            if end + len(after) > size:
                 break
-            if length:
-                frames.append(bytes(buffer[at + width : end]))
-            at = end
+            if around or after:
+                if not self._is_dressed(source, start, end):
+                    self._fault("a header or trailer that this framing does not have", start)
+                    break
+                start, at, end = start + len(lead), end + len(after), end - len(trail)
+                if start < end:
+                    frames.append(bytes(source[start:end]))
+            else:
+                frames.append(bytes(source[start:end]))
+                at = end
         return at
+
+    def _is_dressed(self, source: bytes | bytearray, start: int, end: int) -> bool:
+        _, _, lead, trail, after = self._form
+        return (
+            end - start >= len(lead) + len(trail)
+            and source.startswith(lead, start)
+            and source.startswith(trail, end - len(trail))
+            and source.startswith(after, end)
+        )
+
+    def _by_marks(self, source: bytes | bytearray, frames: list[bytes]) -> int:
+        size, at, limit, check = len(source), 0, self._limit, self._form.check_bytes
+        while at < size:
+            if not source.startswith(_STX, at):
+                self._fault("a frame begins with STX", at)
+                break
+            start = at + 1
+            # What was searched in vain before is not searched again.
+            end = source.find(_ETX, max(start, at + self._scanned), start + limit + 1)
+            if end < 0 and size - start > limit:
+                self._fault(f"no ETX within {limit} bytes", at)
+                break
+            if end < 0 or end + 1 + check > size:
+                self._scanned = size - at if end < 0 else end - at
+                return at
+            if check and reduce(xor, source[start : end + 1]) != source[end + 1]:
+                self._fault("the check byte after ETX is wrong", end + 1)
+                break
+            if start < end:
+                frames.append(bytes(source[start:end]))
+            at, self._scanned = end + 1 + check, 0
+        return at
+
+    def _fault(self, rule: str, at: int) -> None:
+        self.error = RemoteProtocolError(rule, offset=self._consumed + at)
 
 
 class Framing:
-    """One way of saying how long a message is.
+    """One way of saying where a message ends.
 
     Attributes
     ----------
@@ -133,17 +189,17 @@ class Framing:
         Its name in dialects and topologies.
     """
 
-    __slots__ = ("_prefix", "name")
+    __slots__ = ("_form", "name")
 
-    def __init__(self, name: str, prefix: _Prefix) -> None:
+    def __init__(self, name: str, form: _Form) -> None:
         self.name = name
-        self._prefix = prefix
+        self._form = form
 
     def __repr__(self) -> str:
         return f"Framing({self.name!r})"
 
     def encode(self, payload: bytes) -> bytes:
-        """Put the length in front of a payload.
+        """Put around a payload what this framing demands.
 
         Parameters
         ----------
@@ -153,21 +209,29 @@ class Framing:
         Returns
         -------
         bytes
-            Prefix and payload.
+            A frame.
 
         Raises
         ------
         LocalProtocolError
-            The prefix cannot express the length.
+            The prefix cannot express the length, or the payload holds the byte that would end it.
         """
-        length = len(payload) + self._prefix.extra
-        if length > self._prefix.longest:
+        prefix, check, lead, trail, after = self._form
+        if prefix is None:
+            if _ETX in payload:
+                raise LocalProtocolError(f"{self.name} cannot carry a payload that holds ETX")
+            body = payload + _ETX
+            return _STX + body + (bytes((reduce(xor, body),)) if check else b"")
+        if not payload:
+            return prefix.write(prefix.extra)
+        length = len(lead) + len(payload) + len(trail) + prefix.extra
+        if length > prefix.longest:
             raise LocalProtocolError(f"{self.name} cannot express {len(payload)} bytes")
-        return self._prefix.write(length) + payload
+        return prefix.write(length) + lead + payload + trail + after
 
     def decoder(self, limit_bytes: int = LIMIT_BYTES) -> FrameDecoder:
         """Make the decoder of one connection; payloads longer than `limit_bytes` are refused."""
-        return FrameDecoder(self._prefix, limit_bytes)
+        return FrameDecoder(self._form, limit_bytes)
 
 
 def framing(name: str) -> Framing:
@@ -176,8 +240,11 @@ def framing(name: str) -> Framing:
     Parameters
     ----------
     name
-        "len2-be" (2 bytes big-endian, payload only), "len2-be-inclusive" (counts itself too), "len4-ascii" (4 digits)
-        or "len2-bcd" (4 packed digits).
+        A prefix: "len2-be", "len2-le", "len4-be", "len4-le" (binary), "len2-bcd" (4 packed digits), "len4-ascii" (4
+        digits), "len4-hex" (4 hexadecimal digits), "visa" (2 bytes big-endian and 2 of zeros), each also with
+        "-inclusive" where the length counts the prefix too. Then any of "+stx", "+etx", "+trailer:HEX" (counted by the
+        prefix) and "+after:HEX" (behind the message and not counted). Or "stx-etx", "stx-etx-lrc", which have no
+        length.
 
     Returns
     -------
@@ -194,8 +261,40 @@ def framing(name: str) -> Framing:
     b'\x00\x040800'
     >>> framing("len2-be").decoder().feed(b"\x00\x00\x00\x040800\x00")
     [b'0800']
+    >>> framing("len4-ascii-inclusive+etx").encode(b"0800")
+    b'00090800\x03'
+
+    Source
+    ------
+    Common practice: public channel implementations and wire captures of their users.
     """
-    prefix = _PREFIXES.get(name)
+    base, *options = name.split("+")
+    if base in _DELIMITED and not options:
+        return Framing(name, _Form(None, _DELIMITED[base]))
+    prefix = PREFIXES.get(base)
     if prefix is None:
         raise ConfigError("framings", "name", name, f"one of {', '.join(FRAMING_NAMES)}")
-    return Framing(name, prefix)
+    lead = trail = after = b""
+    for option in options:
+        kind, _, text = option.partition(":")
+        if option == "stx":
+            lead += _STX
+        elif option == "etx":
+            trail += _ETX
+        elif kind == "trailer":
+            trail += _fixed_bytes(name, text)
+        elif kind == "after":
+            after += _fixed_bytes(name, text)
+        else:
+            raise ConfigError("framings", "name", name, "options are +stx, +etx, +trailer:HEX and +after:HEX")
+    return Framing(name, _Form(prefix, 0, lead, trail, after))
+
+
+def _fixed_bytes(name: str, text: str) -> bytes:
+    try:
+        fixed = bytes.fromhex(text)
+    except ValueError:
+        fixed = b""
+    if not 1 <= len(fixed) <= _TRAILER_MAX_BYTES:
+        raise ConfigError("framings", "name", name, f"a trailer is 1 to {_TRAILER_MAX_BYTES} bytes in hexadecimal")
+    return fixed

@@ -9,46 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from iso.echo import HOUSE, EchoProfile
 from iso.elements import HIDDEN_ELEMENTS, MAC_ELEMENTS, TEXT_ELEMENTS
 from iso.errors import LocalProtocolError
+from iso.headers import answer_header, swap_tpdu
 from iso.masks import mask_pan, mask_text
 from iso.mti import is_repeat, is_request, is_response, repeat_mti, response_mti
 from iso.private import mask_private
 
 __all__ = ["Message", "swap_tpdu"]
-
-_ECHO = (2, 3, 4, 7, 11, 12, 13, 32, 33, 37, 41, 42, 49)
-# By version digit and class; DE 48 is never echoed: it may hold a CVV2 or a cryptogram.
-_ECHO_ALSO = {
-    ("0", "4"): (90, 95),
-    ("0", "8"): (70,),
-    ("1", "4"): (30, 56),
-    ("1", "8"): (24,),
-}
-_TPDU_BYTES = 5
-
-
-def swap_tpdu(header: str) -> str:
-    """Exchange destination and source of a TPDU, so that an answer finds its way back.
-
-    Parameters
-    ----------
-    header
-        Hexadecimal; anything that is not 5 bytes long comes back unchanged.
-
-    Returns
-    -------
-    str
-        Same length.
-
-    Examples
-    --------
-    >>> swap_tpdu("6000010002")
-    '6000020001'
-    """
-    if len(header) != 2 * _TPDU_BYTES:
-        return header
-    return header[:2] + header[6:] + header[2:6]
 
 
 class Message:
@@ -170,7 +139,7 @@ class Message:
         """Give a copy without DE 64 and 128: a MAC belongs to one link and must not travel to the next."""
         return self.with_fields(dict.fromkeys(MAC_ELEMENTS))
 
-    def reply(self, code: str, extra: Mapping[int, str | None] | None = None) -> Message:
+    def reply(self, code: str, extra: Mapping[int, str | None] | None = None, *, echo: EchoProfile = HOUSE) -> Message:
         """Build the response to this message.
 
         Parameters
@@ -179,12 +148,14 @@ class Message:
             DE 39.
         extra
             More elements, or other values for echoed ones; None drops.
+        echo
+            Which elements come back.
 
         Returns
         -------
         Message
-            The right MTI (0121 -> 0130, 0421 -> 0430); the echoed elements that are present; a TPDU with destination
-            and source exchanged. DE 48 is never echoed.
+            The right MTI (0121 -> 0130, 0421 -> 0430); the echoed elements that are present; a TPDU or BASE I header
+            with destination and source exchanged. DE 48 is never echoed.
 
         Raises
         ------
@@ -193,12 +164,9 @@ class Message:
         """
         mti = response_mti(self._mti)
         mine = self._fields
-        fields = {element: mine[element] for element in _ECHO if element in mine}
-        for element in _ECHO_ALSO.get((mti[0], mti[1]), ()):
-            if element in mine:
-                fields[element] = mine[element]
+        fields = {element: mine[element] for element in echo.elements(mti) if element in mine}
         fields[39] = code
-        answer = Message._adopt(mti, fields, swap_tpdu(self._header))
+        answer = Message._adopt(mti, fields, answer_header(self._header))
         return answer.with_fields(extra) if extra else answer
 
     def as_repeat(self) -> Message:

@@ -11,12 +11,45 @@ from functools import lru_cache
 
 from iso.errors import LocalProtocolError
 
-__all__ = ["VERSION_DIGITS", "is_repeat", "is_request", "is_response", "is_valid", "repeat_mti", "response_mti"]
+__all__ = [
+    "VERSION_DIGITS",
+    "describe_mti",
+    "first_mti",
+    "is_advice",
+    "is_answered_by",
+    "is_repeat",
+    "is_request",
+    "is_response",
+    "is_valid",
+    "repeat_mti",
+    "response_mti",
+]
 
 VERSION_DIGITS = {"1987": "0", "1993": "1", "2003": "2", "national": "8", "private": "9"}
 """First digit of the MTI by the name of the version."""
 
-_CLASSES = frozenset("12345678")
+_VERSIONS = {digit: name for name, digit in VERSION_DIGITS.items()}
+_CLASSES = {
+    "1": "authorisation",
+    "2": "financial",
+    "3": "file action",
+    "4": "reversal",
+    "5": "reconciliation",
+    "6": "administrative",
+    "7": "fee collection",
+    "8": "network management",
+}
+_FUNCTIONS = {
+    "0": "request",
+    "1": "response",
+    "2": "advice",
+    "3": "advice response",
+    "4": "notification",
+    "5": "notification acknowledgement",
+    "6": "instruction",
+    "7": "instruction acknowledgement",
+}
+_ORIGINS = {"0": "acquirer", "2": "issuer", "4": "other"}
 # 0 request, 2 advice, 4 notification, 6 instruction: each is answered by the odd number above it.
 _ASKING = frozenset("0246")
 _ANSWERING = frozenset("1357")
@@ -131,3 +164,58 @@ def repeat_mti(mti: str) -> str:
     if not is_request(mti):
         raise LocalProtocolError("only a message that expects an answer can be repeated", element=0)
     return mti[:3] + _REPEAT_ORIGIN[mti[3]]
+
+
+def first_mti(mti: str) -> str:
+    """Give the MTI that a repeat repeats; anything else is its own first copy.
+
+    Examples
+    --------
+    >>> first_mti("0421"), first_mti("0420")
+    ('0420', '0420')
+    """
+    return mti[:3] + str(int(mti[3]) - 1) if is_repeat(mti) else mti
+
+
+def is_advice(mti: str) -> bool:
+    """Say whether `mti` tells of something done (advice or notification): it cannot be declined, only taken over."""
+    return is_valid(mti) and mti[2] in "24"
+
+
+def is_answered_by(mti: str, response: str) -> bool:
+    """Say whether a message with `response` can be the answer to one with `mti`.
+
+    Examples
+    --------
+    >>> is_answered_by("0401", "0410"), is_answered_by("0400", "0110"), is_answered_by("0110", "0120")
+    (True, False, False)
+    """
+    return is_request(mti) and response_mti(mti) == response
+
+
+def describe_mti(mti: str) -> str:
+    """Say what an MTI means, for people.
+
+    Parameters
+    ----------
+    mti
+        Any text.
+
+    Returns
+    -------
+    str
+        Version, class, function and origin; "unknown" if it is no MTI.
+
+    Examples
+    --------
+    >>> describe_mti("0421")
+    '1987 reversal advice, repeat, from the acquirer'
+    >>> describe_mti("1814"), describe_mti("0999")
+    ('1993 network management response, from other', 'unknown')
+    """
+    if not is_valid(mti):
+        return "unknown"
+    again = ", repeat" if is_repeat(mti) else ""
+    origin = _ORIGINS[first_mti(mti)[3]]
+    where = origin if origin == "other" else f"the {origin}"
+    return f"{_VERSIONS[mti[0]]} {_CLASSES[mti[1]]} {_FUNCTIONS[mti[2]]}{again}, from {where}"

@@ -165,7 +165,11 @@ def mask_private(text: str, filler: str = "*") -> str:
         tags = parse_private(text)
     except RemoteProtocolError:
         return filler * len(text)
-    return "".join(
+    masked = "".join(
         f"{tag}{len(value):03d}{filler * len(value) if tag in SECRET_TAGS else mask_text(value)}"
         for tag, value in tags.items()
     )
+    if mask_text(masked) == masked:
+        return masked
+    # A number that runs across tags and lengths: a foreign value that looks like ours by chance. No value is shown.
+    return "".join(f"{tag}{len(value):03d}{filler * len(value)}" for tag, value in tags.items())

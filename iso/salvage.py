@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from iso.codec import _read_bitmap, _read_mti
 from iso.dialect import Dialect
 from iso.errors import RemoteProtocolError
+from iso.generic import read_bitmap, read_mti
 from iso.message import Message
 
 __all__ = ["salvage"]
@@ -31,11 +31,11 @@ def salvage(data: bytes, dialect: Dialect) -> Message | None:
     data = bytes(data)
     header, fields = data[: dialect.header_bytes].hex().upper(), dict[int, str]()
     try:
-        mti, at = _read_mti(data, dialect.header_bytes, dialect)
+        mti, at = read_mti(data, dialect.header_bytes, dialect)
     except RemoteProtocolError:
         return None
     try:
-        elements, at = _read_bitmap(data, at, dialect)
+        elements, at = read_bitmap(data, at, dialect)
         for element in elements:
             reader = dialect.readers.get(element)
             if reader is None:

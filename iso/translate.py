@@ -15,6 +15,7 @@ from iso.message import Message
 from iso.money import numeric_code
 from iso.mti import is_request, is_valid
 from iso.private import ORIGINAL_TIME, RESPONSE_CODE_1987, build_private, parse_private
+from iso.translate_losses import LOST_FROM_1987, LOST_FROM_1993
 from iso.translate_tables import (
     CAPTURE_1987,
     CAPTURE_1993,
@@ -38,37 +39,14 @@ from iso.translate_tables import (
 __all__ = ["COPIED", "LOST_FROM_1987", "LOST_FROM_1993", "code_1987", "code_1993", "to_1987", "to_1993"]
 
 COPIED = frozenset(
-    {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 14, 16, 17, 19, 20, 21, 23, 32, 33, 34, 35, 36, 37, 38, 41, 42, 44, 45, 47, 48}
-    | {49, 50, 51, 52, 54, 55, 59, 60, 61, 62, 63, 100, 101, 102, 103, 104}
+    {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 14, 16, 17, 19, 20, 21, 23, 27, 32, 33, 34, 35, 36, 37, 38, 41, 42, 44, 45, 47}
+    | {48, 49, 50, 51, 52, 54, 55, 59, 60, 61, 62, 63, 67, 68, 69, 73, *range(74, 82), *range(86, 90), 97, 98, 99}
+    | {*range(100, 105), *range(112, 128)}
 )
-"""Elements that mean the same in both versions and are copied as they are (44 is cut to 25 on the way back)."""
+"""Elements that mean the same in both versions and are copied as they are.
 
-LOST_FROM_1987: dict[str, str] = {
-    "12 or 13 alone": "1993 has one element for local date and time",
-    "22, 25 without a row in the tables": "1993 has one letter for each",
-    "24": "the network international id has no element in 1993",
-    "40 unless three digits": "n3 in 1993",
-    "39 of a reversal request that is not two digits": "reasons are numbers in 1993",
-    "46": "additional data of 1987; in 1993 the element holds fees",
-    "56, 57, 58, 66 to 99 but 70, 90, 95": "reserved or reconciliation elements whose numbers mean something else",
-    "95 beyond the transaction amount": "DE 30 has no settlement amount or fees",
-    "105 to 111": "reserved in 1987, chargeback totals in 1993",
-    "64, 128": "a MAC belongs to one leg",
-    "48 in a foreign layout": "is carried as it is, without the two-character code and the original's DE 7",
-}
-"""What does not survive 1987 -> 1993 -> 1987, and why."""
-
-LOST_FROM_1993: dict[str, str] = {
-    "13": "effective date: no element in 1987",
-    "18, 29, 31, 57, 58, 66 to 99, 105 to 111": "no element in 1987",
-    "22 beyond positions 2, 5, 7, 12": "1987 has no place for them",
-    "49, 50, 51 in letters": "become figures",
-    "25 outside reversals, 4000, 4021, 48xx": "1987 has no reason codes",
-    "28": "reconciliation date: DE 15 is carried instead",
-    "43 beyond 40 and 44 beyond 25 characters": "shorter in 1987",
-    "53 unless eight bytes of digits": "n16 in 1987",
-}
-"""What does not survive 1993 -> 1987, and why."""
+On the way back 44 is cut to 25 characters, and 99 is dropped if it has letters.
+"""
 
 _MONTHS_APART = 6
 _OWN_APPROVALS = frozenset("458")
@@ -152,6 +130,8 @@ def to_1993(message: Message, *, year: int) -> Message:
         fields[53] = control
     if (restriction := message.get(40)) is not None and restriction.isascii() and restriction.isdigit():
         fields[40] = restriction
+    if (number := message.get(71)) is not None:
+        fields[71] = number.rjust(8, "0")
     if 90 in message:
         _original_to_1993(message, fields, private)
     _add_private(fields, private)
@@ -192,6 +172,10 @@ def to_1987(message: Message) -> Message:
             fields[40] = message[40]
         if 44 in message:
             fields[44] = message[44][:25]
+        if (number := message.get(71)) is not None and number.startswith("0000"):
+            fields[71] = number[4:]
+        if not (fields.get(99) or "0").isdigit():
+            del fields[99]
         _currencies_to_1987(fields)
         control = message.get(53)
         if control is not None and len(control) == 16 and control.isdigit():

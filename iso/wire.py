@@ -14,32 +14,34 @@ from functools import lru_cache
 from iso.errors import LocalProtocolError, RemoteProtocolError
 from iso.formats import CONTENT, FieldFormat
 
-__all__ = ["Reader", "Writer", "make_reader", "make_writer"]
+__all__ = ["TABLE_LIMIT", "Reader", "Writer", "capacity", "make_reader", "make_writer", "prefix_table", "write_prefix"]
 
 Reader = Callable[[bytes, int], tuple[str, int]]
 Writer = Callable[[str], bytes]
 
 # Lengths above this are computed rather than looked up; no decimal prefix in use is longer.
-_TABLE_LIMIT = 9999
+TABLE_LIMIT = 9999
 _PACKED = {"n": b"0123456789", "z": b"0123456789D", "b": b"0123456789ABCDEF"}
 _UNIT = {True: "digits", False: "bytes"}
 
 
 @lru_cache(maxsize=256)
-def _prefix_table(width: int, encoding: str, limit: int) -> dict[bytes, int]:
+def prefix_table(width: int, encoding: str, limit: int) -> dict[bytes, int]:
     """Map every legal prefix to its length: digits, range and limit in one look-up."""
     return {
-        _write_prefix(length, width, encoding): length for length in range(min(limit, _capacity(width, encoding)) + 1)
+        write_prefix(length, width, encoding): length for length in range(min(limit, capacity(width, encoding)) + 1)
     }
 
 
-def _capacity(width: int, encoding: str) -> int:
+def capacity(width: int, encoding: str) -> int:
+    """Give the greatest number that a length prefix of `width` bytes can say."""
     if encoding == "b":
         return int(256**width - 1)
     return int(10 ** (2 * width if encoding == "bcd" else width) - 1)
 
 
-def _write_prefix(length: int, width: int, encoding: str) -> bytes:
+def write_prefix(length: int, width: int, encoding: str) -> bytes:
+    """Write a length prefix."""
     if encoding == "b":
         return length.to_bytes(width, "big")
     if encoding == "bcd":
@@ -49,7 +51,7 @@ def _write_prefix(length: int, width: int, encoding: str) -> bytes:
 
 def _prefix_reader(element: int, field: FieldFormat) -> Callable[[bytes, int], int]:
     width, encoding, limit = field.prefix_bytes, field.prefix_encoding, field.size
-    table = _prefix_table(width, encoding, min(limit, _TABLE_LIMIT))
+    table = prefix_table(width, encoding, min(limit, TABLE_LIMIT))
 
     def read(data: bytes, at: int) -> int:
         raw = data[at : at + width]
@@ -144,6 +146,22 @@ def _signed_reader(element: int, field: FieldFormat) -> Reader:
     return read
 
 
+def _hexadecimal_reader(element: int, field: FieldFormat) -> Reader:
+    """Read bytes that are written as characters; the value is upper-case, as for any binary element."""
+    read_text = _text_reader(element, field)
+    prefix = field.prefix_bytes
+
+    def read(data: bytes, at: int) -> tuple[str, int]:
+        value, end = read_text(data, at)
+        try:
+            return binascii.a2b_hex(value).hex().upper(), end
+        except ValueError:
+            pass
+        raise _foreign(element, "hexadecimal", at + prefix)
+
+    return read
+
+
 def _bytes_reader(element: int, field: FieldFormat) -> Reader:
     size, width = field.size, field.prefix_bytes
     read_prefix = _prefix_reader(element, field) if width else None
@@ -208,6 +226,8 @@ def make_reader(element: int, field: FieldFormat) -> Reader:
     """
     if field.kind == "x+n":
         return _signed_reader(element, field)
+    if field.kind == "hex":
+        return _hexadecimal_reader(element, field)
     if field.encoding != "b":
         return _text_reader(element, field)
     return _nibbles_reader(element, field) if field.nibbles else _bytes_reader(element, field)
@@ -226,13 +246,13 @@ def _length_check(element: int, field: FieldFormat) -> Callable[[int], bytes]:
 
         return fixed
 
-    limit = min(size, _capacity(width, encoding))
-    prefixes = [_write_prefix(length, width, encoding) for length in range(min(limit, _TABLE_LIMIT) + 1)]
+    limit = min(size, capacity(width, encoding))
+    prefixes = [write_prefix(length, width, encoding) for length in range(min(limit, TABLE_LIMIT) + 1)]
 
     def variable(length: int) -> bytes:
         if length > limit:
             raise LocalProtocolError(f"DE {element}: at most {limit} {unit}, {length} given", element=element)
-        return prefixes[length] if length < len(prefixes) else _write_prefix(length, width, encoding)
+        return prefixes[length] if length < len(prefixes) else write_prefix(length, width, encoding)
 
     return variable
 
@@ -291,6 +311,21 @@ def _bytes_writer(element: int, field: FieldFormat) -> Writer:
     return write
 
 
+def _hexadecimal_writer(element: int, field: FieldFormat) -> Writer:
+    check, encoding = _length_check(element, field), field.encoding
+
+    def write(value: str) -> bytes:
+        try:
+            digits = binascii.a2b_hex(value).hex().upper()
+        except ValueError:
+            digits = None
+        if digits is None:
+            raise _illegal(element, "hexadecimal")
+        return check(len(digits)) + digits.encode(encoding)
+
+    return write
+
+
 def _nibbles_writer(element: int, field: FieldFormat) -> Writer:
     kind, left, right = field.kind, field.left_pad, field.right_pad
     check, allowed = _length_check(element, field), _PACKED[field.kind] + (b"abcdef" if kind == "b" else b"")
@@ -329,6 +364,8 @@ def make_writer(element: int, field: FieldFormat) -> Writer:
     """
     if field.kind == "x+n":
         return _signed_writer(element, field)
+    if field.kind == "hex":
+        return _hexadecimal_writer(element, field)
     if field.encoding != "b":
         return _text_writer(element, field)
     return _nibbles_writer(element, field) if field.nibbles else _bytes_writer(element, field)

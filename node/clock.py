@@ -29,6 +29,11 @@ def system_entropy(length_bytes: int) -> bytes:
     return os.urandom(length_bytes)  # noqa: TID251 - the one place
 
 
+def share_of(entropy: Entropy) -> float:
+    """Draw a number from 0 up to, and without, 1."""
+    return int.from_bytes(entropy(4), "big") / 2**32
+
+
 class BusinessClock:
     """Wall time plus an offset; the version tells whether two nodes agree about it.
 

@@ -13,7 +13,8 @@ FULL_AT = 20_000
 class Inbox:
     """Events in the order in which they came. One consumer."""
 
-    def __init__(self) -> None:
+    def __init__(self, full_at: int = FULL_AT) -> None:
+        self._full_at = full_at
         self._events: list[Event] = []
         self._wake: anyio.Event | None = None
         self._room: anyio.Event | None = None
@@ -31,7 +32,7 @@ class Inbox:
 
     async def room(self) -> None:
         """Wait until the inbox is below its limit; readers call this before they read on."""
-        while len(self._events) >= FULL_AT:
+        while len(self._events) >= self._full_at:
             if self._room is None:
                 self._room = anyio.Event()
             await self._room.wait()
@@ -52,7 +53,7 @@ class Inbox:
         """Remove and return the oldest events."""
         taken = self._events[:at_most]
         del self._events[:at_most]
-        if self._room is not None and len(self._events) < FULL_AT:
+        if self._room is not None and len(self._events) < self._full_at:
             self._room.set()
             self._room = None
         return taken

@@ -16,14 +16,14 @@ from anyio.abc import ByteStream, TaskGroup
 from iso import Dialect, RemoteProtocolError, decode, framing
 from iso.framing import FrameDecoder
 from iso.pan import masked_window
+from node.capture import Capture
+from node.clock import share_of, system_entropy
+from node.core.backoff import pause_s
 from node.core.events import Connected, Disconnected, Malformed, NotWritten, Received
 from node.core.faults import Action, Direction, Faults
 from node.inbox import Inbox
-from node.pipes import RECEIVE_MAX_BYTES, Listener, PipeError, Pipes, closing
+from node.pipes import RECEIVE_MAX_BYTES, Listener, PipeError, Pipes, closing, end_points
 from node.trace import TraceRing
-
-OUTBOX_MAX = 20_000
-"""Frames that wait for one connection; a peer that reads no more loses the connection at this point."""
 
 
 class Protector(Protocol):
@@ -40,7 +40,21 @@ class Protector(Protocol):
 
 
 class LinkConfig(NamedTuple):
-    """Where a link's bytes come from. Durations in seconds, sizes in bytes."""
+    """Where a link's bytes come from. Durations in seconds, sizes in bytes.
+
+    Attributes
+    ----------
+    connections
+        How many a dialling link keeps open; each is dialled again on its own.
+    redial_first_s, redial_max_s
+        The pause between two attempts grows from the one to the other; see `node.core.backoff`.
+    redial_stable_s
+        A connection that lived this long makes the pauses start anew; one that a peer only accepts and drops does not.
+    connections_max
+        How many a listening link takes; further ones are closed at once.
+    outbox_max, outbox_max_bytes
+        Frames, and their bytes, that wait for one connection; a peer that reads no more loses it at this point.
+    """
 
     name: str
     role: Literal["dial", "listen"]
@@ -50,33 +64,61 @@ class LinkConfig(NamedTuple):
     redial_first_s: float = 0.05
     redial_max_s: float = 5.0
     connections_max: int = 64
+    connections: int = 1
+    redial_stable_s: float = 1.0
+    outbox_max: int = 20_000
+    outbox_max_bytes: int = 16_777_216
 
 
 class Wire:
     """One open connection of a link and what waits to be written to it."""
 
-    __slots__ = ("closing", "number", "outbox", "stream", "wake")
+    __slots__ = ("closing", "cut", "number", "outbox", "stream", "waiting_bytes", "wake")
 
     def __init__(self, number: int, stream: ByteStream) -> None:
         self.number = number
         self.stream = stream
         self.outbox: list[tuple[bytes, Any]] = []
+        self.waiting_bytes = 0
         self.wake = anyio.Event()
         self.closing = False
+        self.cut = anyio.CancelScope()
 
     def put(self, payload: bytes, key: Any) -> None:
         """Queue a frame."""
         self.outbox.append((payload, key))
+        self.waiting_bytes += len(payload)
         self.wake.set()
+
+    def take(self, count: int) -> None:
+        """Let the oldest frames go: they are being written, or never will be."""
+        self.waiting_bytes -= sum(len(payload) for payload, _ in self.outbox[:count])
+        del self.outbox[:count]
 
     def close(self) -> None:
         """Close once everything queued has been written."""
         self.closing = True
         self.wake.set()
 
+    def overflow(self) -> None:
+        """Close at once: the peer reads no more, so what is queued would wait for ever."""
+        self.closing = True
+        self.cut.cancel()
+
 
 class LinkShell:
-    """Runs one link of a node."""
+    """Runs one link of a node.
+
+    Parameters
+    ----------
+    share
+        Draws the jitter of a pause, from 0 to 1.
+
+    Attributes
+    ----------
+    capture
+        Who writes down what crosses the link, if anybody.
+    """
 
     def __init__(
         self,
@@ -87,8 +129,13 @@ class LinkShell:
         faults: Faults,
         business_now: Callable[[], datetime],
         protector: Protector | None = None,
+        share: Callable[[], float] = lambda: share_of(system_entropy),
     ) -> None:
         self.config = config
+        self.capture: Capture | None = None
+        self._share = share
+        self._is_draining = False
+        self._unreachable = ""
         self._pipes = pipes
         self._inbox = inbox
         self._trace = trace
@@ -120,30 +167,58 @@ class LinkShell:
                 await self._listener.aclose()
 
     async def run(self) -> None:
-        """Serve or dial for ever."""
+        """Serve or dial until `drain`; a listening link for ever."""
         if self._listener is not None:
             await self._listener.serve(self._connection)
-        pause_s = self.config.redial_first_s
-        while True:
+        async with anyio.create_task_group() as tasks:
+            for number in range(self.config.connections):
+                tasks.start_soon(self._dial, name=f"{self.config.name}/{number}")
+
+    async def _dial(self) -> None:
+        failures, config = 0, self.config
+        while not self._is_draining:
+            failures += 1
             try:
                 stream = await self._pipes.dial(self.address)
-            except PipeError:
-                pass
+            except PipeError as error:
+                self._note_unreachable(str(error))
             else:
-                pause_s = self.config.redial_first_s
+                self._unreachable = ""
+                connected_at = anyio.current_time()
                 await self._connection(stream)
-            await anyio.sleep(pause_s)
-            pause_s = min(pause_s * 2, self.config.redial_max_s)
+                if anyio.current_time() - connected_at >= config.redial_stable_s:
+                    failures = 1
+            await anyio.sleep(pause_s(failures, config.redial_first_s, config.redial_max_s, self._share()))
+
+    def _note_unreachable(self, reason: str) -> None:
+        """Say once why there is no connection, not at every attempt."""
+        if reason != self._unreachable:
+            self._unreachable = reason
+            self._trace.note(self._business_now(), self.config.name, "unreachable", reason)
+
+    def drain(self) -> None:
+        """Open no further connection, and close each once what waits for it has been written."""
+        self._is_draining = True
+        for wire in self._wires.values():
+            wire.close()
+
+    @property
+    def open_connections(self) -> int:
+        """How many transport connections there are."""
+        return len(self._wires)
 
     def put(self, connection: int, payload: bytes, key: Any) -> None:
         """Queue a frame for a connection; a request whose connection is gone is reported as not written."""
         wire = self._wires.get(connection)
         if wire is None or wire.closing:
             self._not_written([(payload, key)])
-        else:
-            wire.put(payload, key)
-            if len(wire.outbox) > OUTBOX_MAX:
-                wire.close()
+            return
+        wire.put(payload, key)
+        if len(wire.outbox) > self.config.outbox_max or wire.waiting_bytes > self.config.outbox_max_bytes:
+            self._trace.note(
+                self._business_now(), self.config.name, "overflow", f"{len(wire.outbox)} frames wait; closing"
+            )
+            wire.overflow()
 
     def close(self, connection: int) -> None:
         """Close a connection after what already waits for it has been written."""
@@ -153,20 +228,26 @@ class LinkShell:
 
     async def _connection(self, stream: ByteStream) -> None:
         async with closing(stream):
-            if len(self._wires) >= self.config.connections_max:
+            if len(self._wires) >= self.config.connections_max or self._is_draining:
                 return
             self._numbers += 1
             wire = self._wires[self._numbers] = Wire(self._numbers, stream)
-            self._inbox.put(Connected(self.config.name, wire.number, self.config.role == "dial"))
+            is_dialled = self.config.role == "dial"
+            if self.capture is not None:
+                self.capture.opened(self._business_now(), self.config.name, wire.number, is_dialled, end_points(stream))
+            self._inbox.put(Connected(self.config.name, wire.number, is_dialled))
             try:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._write, wire, tasks)
-                    await self._read(wire)
-                    tasks.cancel_scope.cancel()
+                with wire.cut:
+                    async with anyio.create_task_group() as tasks:
+                        tasks.start_soon(self._write, wire, tasks)
+                        await self._read(wire)
+                        tasks.cancel_scope.cancel()
             finally:
                 del self._wires[wire.number]
                 self._not_written(wire.outbox)
                 self._inbox.put(Disconnected(self.config.name, wire.number))
+                if self.capture is not None:
+                    self.capture.closed(self._business_now(), self.config.name, wire.number)
 
     async def _read(self, wire: Wire) -> None:
         decoder = self._framing.decoder(limit_bytes=self.config.frame_max_bytes)
@@ -180,7 +261,10 @@ class LinkShell:
             if frames and not await self._deliver(wire, frames):
                 return
             if error is not None:
-                self._inbox.put(Malformed(self.config.name, wire.number, masked_window(data, error.offset or 0)))
+                # The offset counts from the stream's first byte, which is long gone: show how this read begins.
+                self._inbox.put(Malformed(self.config.name, wire.number, masked_window(data, 0)))
+                if self.capture is not None:
+                    self.capture.unreadable(self._business_now(), self.config.name, wire.number, len(data))
                 return
 
     async def _deliver(self, wire: Wire, frames: list[bytes]) -> bool:
@@ -201,6 +285,8 @@ class LinkShell:
                 if action == "drop":
                     continue
             self._trace.frame(at, name, "in", wire.number, frame)
+            if self.capture is not None:
+                self.capture.frame(at, name, wire.number, "in", frame)
             self._inbox.put(Received(name, wire.number, frame, fits))
         return True
 
@@ -229,12 +315,12 @@ class LinkShell:
                 at = self._business_now()
                 self._trace.note(at, self.config.name, "unsealed", f"no MAC for {len(batch)} frames; not sent")
                 self._not_written(batch)
-                del wire.outbox[: len(batch)]
+                wire.take(len(batch))
                 return []
             sealed = [(frame, key) for frame, (_, key) in zip(frames, batch, strict=True)]
         else:
             sealed = batch
-        del wire.outbox[: len(batch)]
+        wire.take(len(batch))
         return sealed
 
     async def _send(self, wire: Wire, batch: list[tuple[bytes, Any]]) -> bool:
@@ -247,6 +333,8 @@ class LinkShell:
             return False
         for payload, _ in batch:
             self._trace.frame(at, name, "out", wire.number, payload)
+            if self.capture is not None:
+                self.capture.frame(at, name, wire.number, "out", payload)
         return True
 
     def _struck(self, wire: Wire, batch: list[tuple[bytes, Any]]) -> tuple[list[tuple[bytes, Any]], bool]:

@@ -17,8 +17,9 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from iso import LocalProtocolError
 from iso.errors import CardrailsError
-from node.clock import BusinessClock
-from node.core.events import Answered, Called, Machine
+from node.capture import Capture
+from node.clock import BusinessClock, Entropy, share_of, system_entropy
+from node.core.events import Answered, Called, Draining, Machine
 from node.core.faults import Faults
 from node.core.find import Find
 from node.core.turn import Ask, Turn
@@ -30,6 +31,8 @@ from node.trace import TraceRing
 
 TURN_MAX = 512
 """Events taken as one turn; bounds how long a commit is awaited by its first event."""
+DRAIN_S = 10.0
+"""How long a node that is asked to stop waits for what it has under way."""
 ASKERS = 4
 """Batches of questions to one port that may be under way at once."""
 
@@ -51,6 +54,10 @@ class Restorable(Machine, Protocol):
 
     def begin(self, now: float, turn: Turn) -> None:
         """Record what follows from the restart; called once, in the first turn."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is under way."""
 
 
 class _Asker:
@@ -121,6 +128,8 @@ class Runtime:
         Who answers `turn.ask`; "journal" is always there.
     protectors
         For links whose frames carry a MAC.
+    entropy
+        Where the jitter between two dialling attempts comes from.
     """
 
     def __init__(
@@ -133,6 +142,7 @@ class Runtime:
         links: Sequence[LinkConfig],
         ports: Mapping[str, Port] | None = None,
         protectors: Mapping[str, Protector] | None = None,
+        entropy: Entropy = system_entropy,
     ) -> None:
         self.name = name
         self.machine = machine
@@ -143,10 +153,20 @@ class Runtime:
         self.trace = TraceRing(name, {link.name: link.dialect for link in links})
         self.links = {
             link.name: LinkShell(
-                link, pipes, self.inbox, self.trace, self.faults, clock.now, (protectors or {}).get(link.name)
+                link,
+                pipes,
+                self.inbox,
+                self.trace,
+                self.faults,
+                clock.now,
+                (protectors or {}).get(link.name),
+                lambda: share_of(entropy),
             )
             for link in links
         }
+        self._capture: Capture | None = None
+        self._is_turning = False
+        self._turned: anyio.Event | None = None
         self.turns = 0
         self._askers = {port: _Asker(answerer, self.inbox) for port, answerer in (ports or {}).items()}
         self._callers: dict[int, tuple[anyio.Event, list[Any]]] = {}
@@ -180,6 +200,8 @@ class Runtime:
             self._dismiss_callers()
             for link in self.links.values():
                 await link.unbind()
+            if self._capture is not None:
+                self._capture.close()
             with anyio.CancelScope(shield=True):
                 await self.journal.aclose()
 
@@ -212,6 +234,37 @@ class Runtime:
             raise result[0].error
         return cast("T", result[0])
 
+    def capture_to(self, capture: Capture) -> None:
+        """Write down what crosses the links from here on; call it before `run`."""
+        self._capture = capture
+        for link in self.links.values():
+            link.capture = capture
+
+    async def drain(self, within_s: float = DRAIN_S) -> bool:
+        """Stop in good order: sign off, take nothing new, wait for what is under way, close every connection.
+
+        The node goes on being driven; cancel `run` afterwards.
+
+        Returns
+        -------
+        bool
+            False if something was still under way after `within_s` seconds: it is Unknown, as after a lost link.
+        """
+        self.inbox.put(Draining())
+        with anyio.move_on_after(within_s):
+            await self._turn_until(lambda: self.machine.is_quiet and not len(self.inbox))
+            for link in self.links.values():
+                link.drain()
+            await self._turn_until(lambda: not any(link.open_connections for link in self.links.values()))
+            return True
+        return False
+
+    async def _turn_until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds between two turns: one that is under way has not released its sends yet."""
+        while not self._has_stopped and (self._is_turning or not holds()):
+            turned = self._turned = anyio.Event()
+            await turned.wait()
+
     def _dismiss_callers(self) -> None:
         """Let nobody wait for a node that will never answer."""
         self._has_stopped = True
@@ -219,10 +272,14 @@ class Runtime:
             if not done.is_set():
                 result.append(_Failure(StoppedError(f"{self.name} has stopped")))
                 done.set()
+        if self._turned is not None:
+            self._turned.set()
 
     def _spawn(self, tasks: TaskGroup) -> None:
         for link in self.links.values():
             tasks.start_soon(link.run, name=f"{self.name}/{link.config.name}")
+        if self._capture is not None:
+            tasks.start_soon(self._capture.run, name=f"{self.name}/capture")
         for port, asker in self._askers.items():
             for number in range(ASKERS):
                 tasks.start_soon(asker.run, name=f"{self.name}/{port}/{number}")
@@ -231,12 +288,16 @@ class Runtime:
         inbox, machine = self.inbox, self.machine
         while True:
             await inbox.wait(machine.deadline())
+            self._is_turning = True
             now, turn = anyio.current_time(), Turn(self.clock.now())
             for event in inbox.take(TURN_MAX):
                 machine.handle(event, now, turn)
             # After the answers: a tie goes to the answer.
             machine.expire(now, turn)
             await self._finish(turn)
+            self._is_turning = False
+            if self._turned is not None:
+                self._turned.set()
             # A node that never idles must still let its readers and writers run.
             await anyio.lowlevel.checkpoint()
 

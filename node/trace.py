@@ -62,6 +62,7 @@ class TraceRing:
             "at": crossing.at.isoformat(timespec="microseconds"),
             "node": self.node,
             "link": crossing.link,
+            "connection": crossing.connection,
             "direction": crossing.direction,
         }
         if crossing.remark is not None:

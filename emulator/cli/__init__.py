@@ -17,6 +17,10 @@ COMMANDS = {
     "up": "run the house, or some of its nodes, until Ctrl-C",
     "demo": "one checkout through a house of its own, every hop decoded",
     "decode": "read the bytes of one ISO 8583 message",
+    "encode": "write one ISO 8583 message as bytes",
+    "explain": "what every byte of a message is and means",
+    "identify": "which dialect and framing unknown bytes or a capture may be",
+    "send": "send a message to a host and show what it answers",
     "cards": "the test cards, with the right CVC where it is checked",
 }
 

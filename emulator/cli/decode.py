@@ -5,34 +5,37 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
+from emulator.cli.inputs import (
+    add_bytes,
+    add_reading,
+    hint_for,
+    read_bytes,
+    reading,
+    unframed,
+)
 from emulator.render import message_lines
-from iso import CardrailsError, Dialect, RemoteProtocolError, decode, dialect, framing
-from iso.dialects import DIALECT_NAMES
+from iso import RemoteProtocolError
 from iso.masks import masked_window
+from iso.remarks import decode_with_remarks
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument(
-        "hex", nargs="?", help="the message as hexadecimal; spaces are ignored; - or none: standard input"
-    )
-    parser.add_argument("--file", type=Path, help="read raw bytes from a file instead")
-    parser.add_argument("--dialect", default="ascii87", choices=DIALECT_NAMES)
-    parser.add_argument("--framed", action="store_true", help="the bytes begin with the dialect's length prefix")
+    add_bytes(parser)
+    add_reading(parser)
     parser.add_argument("--reveal-test-pan", action="store_true", help="show DE 2 and the secret elements as they are")
     parser.add_argument("--json", action="store_true")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Decode and print; 1 if the bytes are not a message of the dialect."""
-    spoken = dialect(arguments.dialect)
-    data = _bytes(arguments)
+    data = read_bytes(arguments)
+    spoken, framed = reading(arguments, data)
     try:
-        if arguments.framed:
-            data = _unframed(data, spoken)
-        message = decode(data, spoken)
+        if framed is not None:
+            data = unframed(data, framed)
+        message, remarks = decode_with_remarks(data, spoken)
     except RemoteProtocolError as error:
         problem = {"error": str(error), "element": error.element, "offset": error.offset}
         window = masked_window(data, error.offset or 0)
@@ -40,35 +43,18 @@ def run(arguments: argparse.Namespace) -> int:
         shown = dict(sorted(message.fields.items())) if arguments.reveal_test_pan else message.masked()
         if arguments.json:
             fields = {str(de): value for de, value in shown.items()}
-            print(json.dumps({"dialect": spoken.name, "mti": message.mti, "header": message.header, "fields": fields}))
+            answer = {"dialect": spoken.name, "mti": message.mti, "header": message.header, "fields": fields}
+            print(json.dumps({**answer, "remarks": [remark._asdict() for remark in remarks]}))
         else:
             print("\n".join(message_lines(message.mti, shown, spoken)))
+            for remark in remarks:
+                print(f"note: {remark.words}", file=sys.stderr)
         return 0
     if arguments.json:
         print(json.dumps({**problem, "window": window}))
     else:
         at = "" if problem["offset"] is None else f" at byte {problem['offset']}"
-        print(f"not a {spoken.name} message{at}: {problem['error']}\n{window}", file=sys.stderr)
+        print(f"no {spoken.name} message{at}: {problem['error']}\n{window}", file=sys.stderr)
+        if hint := hint_for(data, spoken):
+            print(hint, file=sys.stderr)
     return 1
-
-
-def _unframed(data: bytes, spoken: Dialect) -> bytes:
-    frames = framing(spoken.framing).decoder().feed(data)
-    if len(frames) != 1:
-        raise RemoteProtocolError(f"one whole frame expected, {len(frames)} found")
-    return frames[0]
-
-
-def _bytes(arguments: argparse.Namespace) -> bytes:
-    if arguments.file is not None:
-        try:
-            return bytes(arguments.file.read_bytes())
-        except OSError as error:
-            problem = f"{arguments.file}: {error.strerror}"
-        raise CardrailsError(problem)
-    text = sys.stdin.read() if arguments.hex in (None, "-") else arguments.hex
-    try:
-        return bytes.fromhex("".join(text.split()))
-    except ValueError:
-        pass
-    raise CardrailsError("the message must be given as hexadecimal digits")

@@ -81,7 +81,7 @@ def _run(arguments: argparse.Namespace, topology: Topology, names: list[str], da
 
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_stop_on_signal, tasks.cancel_scope)
+            tasks.start_soon(_stop_on_signal, house, tasks.cancel_scope)
             await tasks.start(house.run)
             if names == list(NODE_NAMES):
                 await house.wait_ready(READY_WITHIN_S)
@@ -106,11 +106,22 @@ def _run(arguments: argparse.Namespace, topology: Topology, names: list[str], da
     return 0
 
 
-async def _stop_on_signal(scope: anyio.CancelScope) -> None:
+async def _stop_on_signal(house: House, scope: anyio.CancelScope) -> None:
+    """Stop in good order at the first signal, at once at the second."""
+
+    async def drain() -> None:
+        await house.drain()
+        scope.cancel()
+
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            scope.cancel()
-            return
+        async with anyio.create_task_group() as tasks:
+            is_draining = False
+            async for _ in signals:
+                if is_draining:
+                    scope.cancel()
+                    return
+                is_draining = True
+                tasks.start_soon(drain)
 
 
 async def _announce(house: House, arguments: argparse.Namespace) -> None:

@@ -64,7 +64,11 @@ class Called(NamedTuple):
     start: Callable[[], Coroutine[Any, Any, Any]]
 
 
-Event = Connected | Disconnected | Received | Malformed | NotWritten | Answered | Called
+class Draining(NamedTuple):
+    """The node is about to stop: no new traffic from here on, and what is under way may end."""
+
+
+Event = Connected | Disconnected | Received | Malformed | NotWritten | Answered | Called | Draining
 
 
 class Machine(Protocol):

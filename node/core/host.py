@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Hashable, Iterable
 from typing import Any
 
 from iso import IsoError, LocalProtocolError, Message
-from node.core.events import Answered, Called, Connected, Disconnected, Event, Malformed, NotWritten, Received
+from node.core.events import Answered, Called, Connected, Disconnected, Draining, Event, Malformed, NotWritten, Received
 from node.core.link import Arrival, ArrivalKind, InFlightKey, LinkMachine
 from node.core.saf import SafEntry, SafMachine
 from node.core.steps import NOT_SENT, UNKNOWN, Reply, Silence, Stepper
@@ -26,7 +26,8 @@ class Host:
 
     def __init__(self, links: Iterable[LinkMachine], saf: SafMachine | None = None) -> None:
         self.links = {link.name: link for link in links}
-        self.saf = saf or SafMachine()
+        # Not `or`: an empty SAF is false, and its rules would be lost.
+        self.saf = saf if saf is not None else SafMachine()
         self._saf_keys: dict[tuple[str, InFlightKey], str] = {}
 
     # Machine
@@ -59,6 +60,11 @@ class Host:
         instants = [link.deadline() for link in self.links.values()]
         instants.append(self.saf.deadline())
         return min((instant for instant in instants if instant is not None), default=None)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing waits for a peer: a node that stops now leaves nothing Unknown."""
+        return not any(link.in_flight for link in self.links.values())
 
     # Hooks
 
@@ -115,6 +121,8 @@ class Host:
             self._settled(arrival.link, arrival.key, arrival.message, now, turn)
         elif arrival.kind is ArrivalKind.SIGNED_ON:
             self._link_up(arrival.link, now, turn)
+        elif arrival.kind is ArrivalKind.SIGNED_OFF:
+            self._link_down(arrival.link)
         else:
             self.on_late(arrival, now, turn)
 
@@ -125,8 +133,7 @@ class Host:
         elif isinstance(event, Disconnected):
             link = self.links[event.link]
             lost = link.disconnected(event.connection)
-            if not link.is_up:
-                self.saf.link_down(event.link)
+            self._link_down(event.link)
             for key in lost:
                 self._settled(event.link, key, UNKNOWN, now, turn)
         elif isinstance(event, NotWritten):
@@ -134,6 +141,14 @@ class Host:
                 self._settled(event.link, event.key, NOT_SENT, now, turn)
         elif isinstance(event, Malformed):
             self.links[event.link].malformed(event.connection, event.window, turn)
+        elif isinstance(event, Draining):
+            for link in self.links.values():
+                link.sign_off(now, turn)
+                self._link_down(link.name)
+
+    def _link_down(self, link: str) -> None:
+        if not self.links[link].is_up:
+            self.saf.link_down(link)
 
     def _link_up(self, link: str, now: float, turn: Turn) -> None:
         self.saf.link_up(link)
@@ -203,6 +218,7 @@ class Desk:
 
 
 Handler = Callable[[Arrival], Coroutine[Any, Any, Message | None]]
+LateHandler = Callable[[Arrival], Coroutine[Any, Any, None]]
 
 
 class ConversationHost(Host):
@@ -213,6 +229,9 @@ class ConversationHost(Host):
     handler
         `async def handler(arrival) -> Message | None`: the response to send on the link of the request, or None for
         no answer. It is called with `self.desk` bound to the current turn.
+    late_handler
+        `async def late_handler(arrival) -> None`: what follows from a response that nobody waits for; `arrival.remark`
+        says why. None: nothing but the remark in the trace.
     conversations_max
         At this many open conversations further requests are refused with DE 39 = 91.
     """
@@ -228,6 +247,7 @@ class ConversationHost(Host):
         self.steps = Stepper()
         self.desk = Desk(self)
         self.handler: Handler | None = None
+        self.late_handler: LateHandler | None = None
         self.conversations_max = conversations_max
 
     def handle(self, event: Event, now: float, turn: Turn) -> None:
@@ -245,6 +265,16 @@ class ConversationHost(Host):
         """Return when `expire` next may have work."""
         instants = (super().deadline(), self.steps.deadline())
         return min((instant for instant in instants if instant is not None), default=None)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no conversation is open and nothing waits for a peer."""
+        return not len(self.steps) and super().is_quiet
+
+    def on_late(self, arrival: Arrival, now: float, turn: Turn) -> None:
+        """Start the conversation that follows from a late response, if the room has one."""
+        if self.late_handler is not None and len(self.steps) < self.conversations_max:
+            self.steps.start(self.late_handler(arrival), now, lambda _: None)
 
     def on_request(self, arrival: Arrival, now: float, turn: Turn) -> None:
         """Start the conversation that answers a request."""

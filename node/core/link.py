@@ -9,9 +9,6 @@ It must never answer a financial message by itself except to refuse it: format e
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import NamedTuple
-
 from iso import Dialect, LocalProtocolError, Message, RemoteProtocolError, decode, encode
 from iso.dialect import APPROVED_CODES
 from iso.pan import masked_window
@@ -19,8 +16,11 @@ from iso.salvage import salvage
 from iso.translate import to_1987, to_1993
 from node.core.deadlines import Deadlines
 from node.core.events import Connected, Received
+from node.core.matching import ANSWERED, FORGOTTEN, LOST, TIMED_OUT, UNWRITTEN, InFlight, InFlightKey, key_of
+from node.core.profile import Arrival, ArrivalKind, LinkProfile
 from node.core.session import (
     ECHO,
+    SIGN_OFF,
     SIGN_ON,
     Connection,
     Session,
@@ -29,40 +29,7 @@ from node.core.session import (
 )
 from node.core.turn import Turn
 
-InFlightKey = tuple[str, str, str, str, str, str]
-
-
-class LinkProfile(NamedTuple):
-    """What is agreed with the peer, beside the dialect. All durations in seconds."""
-
-    sign_on: bool = True
-    """False: a connection carries traffic as soon as it is open (for peers without network management)."""
-    sign_on_timeout_s: float = 5.0
-    echo_idle_s: float = 30.0
-    echo_timeout_s: float = 5.0
-    echoes_missed_max: int = 3
-    in_flight_max: int = 10_000
-    match_terminal: bool = False
-    """Add DE 41 to the correlation key."""
-
-
-class ArrivalKind(Enum):
-    """What a frame turned out to be, for the link's owner."""
-
-    REQUEST = "request"
-    RESPONSE = "response"
-    LATE = "late"
-    SIGNED_ON = "signed on"
-
-
-class Arrival(NamedTuple):
-    """A message for the link's owner."""
-
-    kind: ArrivalKind
-    link: str
-    connection: int
-    message: Message
-    key: InFlightKey | None
+__all__ = ["Arrival", "ArrivalKind", "InFlightKey", "LinkMachine", "LinkProfile"]
 
 
 class LinkMachine:
@@ -84,10 +51,12 @@ class LinkMachine:
         self.profile = profile or LinkProfile()
         self.connections: dict[int, Connection] = {}
         self.counters = {"in": 0, "out": 0, "rejected": 0, "bad_mac": 0, "late": 0, "timeouts": 0}
-        self._in_flight: dict[InFlightKey, int] = {}
+        self.is_draining = False
+        self._in_flight = InFlight(self.profile.remembered_max)
         self._deadlines: Deadlines[InFlightKey] = Deadlines()
         self._stan = 0
         self._turns = 0
+        self._now = 0.0
 
     # What the owner asks.
 
@@ -128,7 +97,7 @@ class LinkMachine:
         which the peer reverses.
         """
         if connection not in self.connections:
-            other = self._choose()
+            other = self._choose() or self._any_open()
             if other is None:
                 turn.note(self.name, "undeliverable", f"{message.mti} {message.stan}: no connection for the response")
                 return
@@ -152,31 +121,46 @@ class LinkMachine:
         session = Session.CONNECTED if self.profile.sign_on else Session.SIGNED_ON
         connection = Connection(event.connection, dialled=event.dialled, session=session, now=now)
         self.connections[event.connection] = connection
-        if event.dialled and self.profile.sign_on:
+        if self.is_draining:
+            self._close(connection.number, turn)
+        elif event.dialled and self.profile.sign_on:
             self._manage(connection, SIGN_ON, self.profile.sign_on_timeout_s, now, turn)
         return connection.carries_traffic
 
     def disconnected(self, number: int) -> list[InFlightKey]:
         """Forget a connection; return the keys of its requests that are now Unknown."""
         self.connections.pop(number, None)
-        lost = [key for key, connection in self._in_flight.items() if connection == number]
+        lost = self._in_flight.on(number)
         for key in lost:
-            del self._in_flight[key]
+            self._in_flight.end(key, LOST, self._now)
         return [key for key in lost if key[0] != "8"]
 
     def not_written(self, key: InFlightKey) -> bool:
         """Forget a request that never reached its connection. True if it was in flight and not ours (0800)."""
-        return self._in_flight.pop(key, None) is not None and key[0] != "8"
+        return self._in_flight.end(key, UNWRITTEN, self._now) is not None and key[0] != "8"
 
     def forget(self, key: InFlightKey) -> None:
         """Expect no answer any more: the owner has answered for the peer. What still comes is late."""
-        self._in_flight.pop(key, None)
+        self._in_flight.end(key, FORGOTTEN, self._now)
+
+    def sign_off(self, now: float, turn: Turn) -> None:
+        """Carry no new traffic from here on, and say so on every connection; what is in flight is still awaited.
+
+        Requests that cross the sign-off are refused with 91, a later sign-on too. It cannot be taken back: a node that
+        drains is about to stop.
+        """
+        self.is_draining = True
+        for connection in self.connections.values():
+            if connection.carries_traffic and self.profile.sign_on:
+                self._manage(connection, SIGN_OFF, self.profile.sign_on_timeout_s, now, turn)
+            connection.session = Session.SIGNED_OFF
 
     def received(self, event: Received, now: float, turn: Turn) -> Arrival | None:
         """Take one frame; return what is left for the owner to decide, if anything."""
         connection = self.connections.get(event.connection)
         if connection is None:
             return None
+        self._now = now
         self.counters["in"] += 1
         connection.heard_at = now
         connection.echoes_missed = 0
@@ -195,34 +179,41 @@ class LinkMachine:
                 self.respond(message.reply("91"), connection.number, turn)
                 return None
             return Arrival(ArrivalKind.REQUEST, self.name, connection.number, message, None)
-        return self._match(connection, message, turn)
+        return self._match(connection, message, now, turn)
 
     def malformed(self, number: int, window: str, turn: Turn) -> None:
         """Close a connection whose byte stream cannot be read any further."""
         self.counters["rejected"] += 1
         turn.note(self.name, "malformed", f"unreadable frame: {window}")
-        turn.close(self.name, number)
+        self._close(number, turn)
 
     def expire(self, now: float, turn: Turn) -> list[InFlightKey]:
         """Fire what is due: echoes, missed echoes, and the deadlines of requests, whose keys are returned."""
+        self._now = now
         silent: list[InFlightKey] = []
-        for _, key in self._deadlines.pop_expired(now):
-            number = self._in_flight.pop(key, None)
-            if number is None:
+        for due_at, key in self._deadlines.pop_expired(now):
+            # The key of an ended request may be in use again: then this is an old deadline of it.
+            if self._in_flight.expires_at(key) != due_at:
                 continue
+            waiting = self._in_flight.end(key, TIMED_OUT, now)
+            assert waiting is not None
             if key[0] == "8":
-                self._management_missed(number, turn)
+                self._management_missed(waiting.connection, turn)
             else:
                 self.counters["timeouts"] += 1
                 silent.append(key)
         for connection in self.connections.values():
             if self._echo_at(connection) <= now:
                 self._manage(connection, ECHO, self.profile.echo_timeout_s, now, turn)
+            elif self._given_up_at(connection) <= now:
+                turn.note(self.name, "refused", f"no sign-on within {self.profile.sign_on_wait_s:g} s; closing")
+                self._close(connection.number, turn)
         return silent
 
     def deadline(self) -> float | None:
         """Return when `expire` next may have work."""
         instants = [self._echo_at(connection) for connection in self.connections.values()]
+        instants += [self._given_up_at(connection) for connection in self.connections.values()]
         first = self._deadlines.next()
         if first is not None:
             instants.append(first)
@@ -232,23 +223,29 @@ class LinkMachine:
     # The rest is how.
 
     def _choose(self) -> Connection | None:
-        ready = [connection for connection in self.connections.values() if connection.carries_traffic]
+        """Go round over the connections that carry traffic; those that miss echoes only if there is no other."""
+        connections = self.connections.values()
+        ready = [one for one in connections if one.session is Session.SIGNED_ON and not one.is_closing]
+        ready = ready or [one for one in connections if one.carries_traffic]
         if not ready:
             return None
         self._turns += 1
         return ready[self._turns % len(ready)]
 
+    def _any_open(self) -> Connection | None:
+        """Return a connection that may still carry a response, though no requests."""
+        usable = (one for one in self.connections.values() if one.session is not Session.CONNECTED)
+        return next((one for one in usable if not one.is_closing), None)
+
+    def _close(self, number: int, turn: Turn) -> None:
+        """Close a connection; until it is gone it carries nothing new."""
+        connection = self.connections.get(number)
+        if connection is not None:
+            connection.is_closing = True
+        turn.close(self.name, number)
+
     def _key(self, message: Message) -> InFlightKey:
-        get = message.get
-        terminal = get(41, "") if self.profile.match_terminal else ""
-        return (
-            message.mti_class,
-            message.mti[0],
-            get(11, "") or "",
-            get(7, "") or "",
-            get(32, "") or "",
-            terminal or "",
-        )
+        return key_of(message, with_terminal=self.profile.match_terminal)
 
     def _encode(self, message: Message, turn: Turn) -> bytes:
         if self.dialect.version == "1993":
@@ -264,8 +261,7 @@ class LinkMachine:
             turn.note(self.name, "refused", f"{message.mti} {message.stan} not sent: {reason}")
             return None
         payload = self._encode(message, turn)
-        self._in_flight[key] = connection.number
-        self._deadlines.set(key, timeout_s, now)
+        self._in_flight.add(key, connection.number, self._deadlines.set(key, timeout_s, now))
         self.counters["out"] += 1
         turn.send(self.name, connection.number, payload, message, key)
         return key
@@ -282,7 +278,7 @@ class LinkMachine:
             turn.note(self.name, "malformed", f"{error}: {window}")
             rejected = salvage(event.frame, self.dialect)
         if rejected is None:
-            turn.close(self.name, event.connection)
+            self._close(event.connection, turn)
         elif rejected.is_request:
             if self.dialect.version == "1993":
                 rejected = to_1987(rejected)
@@ -295,50 +291,47 @@ class LinkMachine:
         if message.is_request:
             self.respond(message.reply("63"), connection.number, turn)
 
-    def _match(self, connection: Connection, message: Message, turn: Turn) -> Arrival:
+    def _match(self, connection: Connection, message: Message, now: float, turn: Turn) -> Arrival:
         key = self._key(message)
-        if self._in_flight.pop(key, None) is not None:
+        if self._in_flight.end(key, ANSWERED, now) is not None:
             return Arrival(ArrivalKind.RESPONSE, self.name, connection.number, message, key)
         self.counters["late"] += 1
-        turn.note(self.name, "late", f"{message.mti} {message.stan}: {self._miss(key)}")
-        return Arrival(ArrivalKind.LATE, self.name, connection.number, message, key)
-
-    def _miss(self, key: InFlightKey) -> str:
-        """Say which component of the key differs from the nearest request in flight."""
-        names = ("MTI class", "MTI version", "DE 11", "DE 7", "DE 32", "DE 41")
-        for pending in self._in_flight:
-            differing = [name for name, mine, theirs in zip(names, key, pending, strict=True) if mine != theirs]
-            if key[2] == pending[2] and len(differing) == 1:
-                return f"no request in flight; {differing[0]} differs from a pending one"
-        return "no request in flight"
+        remark = self._in_flight.explain(key, now)
+        turn.note(self.name, "late", f"{message.mti} {message.stan}: {remark}")
+        return Arrival(ArrivalKind.LATE, self.name, connection.number, message, key, remark)
 
     def _management(self, connection: Connection, message: Message, turn: Turn) -> Arrival | None:
         code = message.get(70, "") or ""
+        was_up = connection.carries_traffic
         if message.is_request:
+            if code == SIGN_ON and self.is_draining:
+                self.respond(message.reply("91"), connection.number, turn)
+                return None
             session = next_session(connection.session, code)
             if session is None:
                 self.respond(message.reply("30"), connection.number, turn)
                 return None
-            was_up, connection.session = connection.carries_traffic, session
+            connection.session = session
             self.respond(message.reply("00"), connection.number, turn)
-            return self._signed_on(connection, message, was_up=was_up)
-        if self._in_flight.pop(self._key(message), None) is None:
-            turn.note(self.name, "late", f"{message.mti} {message.stan}: no network management in flight")
+            return self._changed(connection, message, was_up=was_up)
+        key = self._key(message)
+        if self._in_flight.end(key, ANSWERED, self._now) is None:
+            turn.note(self.name, "late", f"{message.mti} {message.stan}: {self._in_flight.explain(key, self._now)}")
             return None
-        connection.management_key = None
-        if code == SIGN_ON:
-            if message.response_code != "00":
-                turn.note(self.name, "refused", f"sign-on answered {message.response_code}")
-                turn.close(self.name, connection.number)
-                return None
-            was_up, connection.session = connection.carries_traffic, Session.SIGNED_ON
-            return self._signed_on(connection, message, was_up=was_up)
-        return None
+        if connection.management_key == key:
+            connection.management_key = None
+        if code == SIGN_ON and message.response_code != "00":
+            turn.note(self.name, "refused", f"sign-on answered {message.response_code}")
+            self._close(connection.number, turn)
+        elif code == SIGN_ON and connection.session is Session.CONNECTED:
+            connection.session = Session.SIGNED_ON
+        return self._changed(connection, message, was_up=was_up)
 
-    def _signed_on(self, connection: Connection, message: Message, *, was_up: bool) -> Arrival | None:
-        if connection.carries_traffic and not was_up:
-            return Arrival(ArrivalKind.SIGNED_ON, self.name, connection.number, message, None)
-        return None
+    def _changed(self, connection: Connection, message: Message, *, was_up: bool) -> Arrival | None:
+        if connection.carries_traffic == was_up:
+            return None
+        kind = ArrivalKind.SIGNED_OFF if was_up else ArrivalKind.SIGNED_ON
+        return Arrival(kind, self.name, connection.number, message, None)
 
     def _manage(self, connection: Connection, code: str, timeout_s: float, now: float, turn: Turn) -> None:
         self._stan = self._stan % 999_999 + 1
@@ -358,10 +351,16 @@ class LinkMachine:
             connection.session = Session.SUSPECT
         if connection.session is Session.CONNECTED or connection.echoes_missed >= self.profile.echoes_missed_max:
             turn.note(self.name, "suspect", "no answer to network management; closing")
-            turn.close(self.name, number)
+            self._close(number, turn)
+
+    def _given_up_at(self, connection: Connection) -> float:
+        if connection.session is not Session.CONNECTED or connection.dialled or connection.is_closing:
+            return float("inf")
+        return connection.connected_at + self.profile.sign_on_wait_s
 
     def _echo_at(self, connection: Connection) -> float:
-        if not self.profile.sign_on or not connection.carries_traffic or connection.management_key is not None:
+        is_asked = connection.management_key is not None or connection.session is Session.CONNECTED
+        if not self.profile.sign_on or is_asked or connection.is_closing or self.is_draining:
             return float("inf")
         return connection.heard_at + self.profile.echo_idle_s * (1 + connection.echoes_missed)
 

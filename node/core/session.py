@@ -4,7 +4,8 @@
         |                                  |  idle, echo missed ------^ |
         +-----------0800/002---------------+---> SIGNED_OFF             +--echoes_missed_max--> closed
 
-The side that dialled signs on; either side may echo. Only SIGNED_ON and SUSPECT carry financial traffic.
+The side that dialled signs on; either side may echo, and either signs off before it stops. Only SIGNED_ON and SUSPECT
+carry financial traffic; answers to what was asked before a sign-off still pass after it.
 Source: common practice: shared facts, iso8583 3.8.
 """
 
@@ -33,21 +34,32 @@ CARRIES_TRAFFIC = frozenset({Session.SIGNED_ON, Session.SUSPECT})
 class Connection:
     """One transport connection of a link and its session."""
 
-    __slots__ = ("dialled", "echoes_missed", "heard_at", "management_key", "number", "session")
+    __slots__ = (
+        "connected_at",
+        "dialled",
+        "echoes_missed",
+        "heard_at",
+        "is_closing",
+        "management_key",
+        "number",
+        "session",
+    )
 
     def __init__(self, number: int, *, dialled: bool, session: Session, now: float) -> None:
         self.number = number
         self.dialled = dialled
         self.session = session
+        self.connected_at = now
         self.heard_at = now
+        self.is_closing = False
         self.echoes_missed = 0
         self.management_key: object | None = None
         """In-flight key of our own 0800 on this connection, if one is out."""
 
     @property
     def carries_traffic(self) -> bool:
-        """Whether financial messages may pass."""
-        return self.session in CARRIES_TRAFFIC
+        """Whether financial messages may pass; not any more once it is to be closed."""
+        return self.session in CARRIES_TRAFFIC and not self.is_closing
 
 
 def network_management(code: str, stan: str, at: datetime) -> Message:

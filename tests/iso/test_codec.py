@@ -47,12 +47,15 @@ for _name in DIALECT_NAMES:
 each_oracle = pytest.mark.parametrize("name", SPECS)
 
 
-def by_oracle(data: bytes, spec: Any) -> Message | None:
+def by_oracle(data: bytes, dialect: Dialect, spec: Any) -> Message | None:
     try:
         found, _ = iso8583.decode(data, spec)
     except iso8583.DecodeError:
         return None
     fields = {int(key): value for key, value in found.items() if key.isdigit() and key != "1"}
+    for element, value in fields.items():
+        if dialect.formats[element].kind == "hex":  # they keep the case of what they take for text
+            fields[element] = value.upper()
     return Message(found["t"], fields)
 
 
@@ -61,6 +64,11 @@ def attempt(raw: bytes, dialect: Dialect) -> Message | RemoteProtocolError:
         return decode(raw, dialect)
     except RemoteProtocolError as error:
         return error
+
+
+def without_length(header: str, name: str) -> str:
+    """The part of a header that the codec keeps: a BASE I header says how long the message is."""
+    return header[:6] + header[10:] if dialect(name).header == "base1" else header
 
 
 def mutated(draw: st.DrawFn, data: bytes) -> bytes:
@@ -84,7 +92,7 @@ class TestRoundTrip:
         again = decode(encode(message, dialect(name)), dialect(name))
 
         assert again == message
-        assert again.header == message.header
+        assert without_length(again.header, name) == without_length(message.header, name)
 
     @each_dialect
     @given(data=st.data())
@@ -151,7 +159,9 @@ class TestOracle:
 
         theirs, _ = iso8583.encode(document, SPECS[name])
 
-        assert bytes(theirs) == encode(message, FOREIGN[name])
+        # They write the length in a BASE I header as they are given it.
+        start = 5 if FOREIGN[name].header == "base1" else 0
+        assert bytes(theirs)[start:] == encode(message, FOREIGN[name])[start:]
 
     @each_oracle
     @given(data=st.data())
@@ -164,7 +174,7 @@ class TestOracle:
         if not isinstance(ours, Message) or any(str(element) not in SPECS[name] for element in ours.fields):
             return
 
-        assert ours == by_oracle(raw, SPECS[name])
+        assert ours == by_oracle(raw, FOREIGN[name], SPECS[name])
 
 
 class TestContent:

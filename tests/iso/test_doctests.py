@@ -10,7 +10,7 @@ import pytest
 
 import iso
 
-MODULES = sorted(f"iso.{module.name}" for module in pkgutil.iter_modules(iso.__path__))
+MODULES = sorted(module.name for module in pkgutil.walk_packages(iso.__path__, "iso."))
 
 
 class TestExamples:

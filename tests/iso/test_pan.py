@@ -18,7 +18,7 @@ each_dialect = pytest.mark.parametrize("name", DIALECT_NAMES)
 def card_message(name: str, **changes: str) -> Message:
     fields = {
         2: TEST_PAN,
-        4: "000000001999",
+        4: "1999".zfill(dialect(name).formats[4].size),
         14: "3112",
         35: f"{TEST_PAN}D31121010000",
         45: f"B{TEST_PAN}^DOE/JANE^3112",

@@ -39,7 +39,7 @@ class TestSalvage:
         if dialect(name).version == "1993":
             rejection = to_1993(to_1987(found).reply("30"), year=2026)
         else:
-            rejection = found.reply("30")
+            rejection = found.reply("30".zfill(dialect(name).formats[39].size))
         assert decode(encode(rejection, dialect(name)), dialect(name)).is_response
 
     def test_what_stands_before_the_fault_is_kept(self) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from iso import LocalProtocolError, Message, RemoteProtocolError, decode, dialect, encode
 from iso.original import OriginalData
 from iso.private import build_private, parse_private
-from iso.translate import code_1987, code_1993, to_1987, to_1993
+from iso.translate import LOST_FROM_1987, LOST_FROM_1993, code_1987, code_1993, to_1987, to_1993
+from iso.translate_losses import ALWAYS, Loss
 from iso.translate_tables import CODES_1993
 from tests.support.messages import authorisation_request, house_messages, messages, network_message, reversal_of
 
@@ -214,3 +215,139 @@ class TestForeignLegs:
             to_1987(Message("1100", {49: "XYZ"}))
 
         assert (caught.value.element, caught.value.mti) == (49, "1100")
+
+
+VALUES_1987 = {
+    7: "1122131155",
+    12: "131155",
+    13: "1122",
+    15: "1122",
+    22: "810",
+    25: "59",
+    26: "12",
+    39: "51",
+    40: "101",
+    90: OriginalData("0100", "000001", "1122131155", "123456").to_de90(),
+    95: "000000000500" + "0" * 12 + "C00000000" * 2,
+}
+VALUES_1993 = {
+    7: "1122131155",
+    12: "261122131155",
+    15: "261122",
+    22: "010050S0000C",
+    24: "400",
+    25: "4021",
+    30: "000000001999" + "0" * 12,
+    39: "116",
+    40: "101",
+    43: "Shop".ljust(40),
+    46: "28840C00000100" + "00000000C00000000000",
+    49: "840",
+    50: "978",
+    51: "392",
+    53: "0123456789012345",
+    56: "1100000001" + "261122131155" + "06123456",
+    71: "00000042",
+    99: "123456",
+}
+
+
+def survives(element: int, message: Message) -> bool:
+    """Whether an element of a message comes back from the other version as it was."""
+    if message.mti[0] == "0":
+        return there_and_back(message).get(element) == message[element]
+    leg = dialect("ascii87")
+    back = to_1993(decode(encode(to_1987(message), leg), leg), year=2026)
+    return back.get(element) == message[element]
+
+
+def sample(element: int, version: str) -> Message:
+    """A message that both versions can carry, with one element more."""
+    name, values = ("ascii87", VALUES_1987) if version == "1987" else ("ebcdic93", VALUES_1993)
+    what = dialect(name).formats[element]
+    size = min(what.size, 6) if what.prefix_bytes else what.size
+    filler = "C" + "0" * (size - 1) if what.kind == "x+n" else ("00" if what.encoding == "b" else "0") * size
+    if version == "1987" and element == 70:
+        return network_message("301")
+    # Elements with a meaning of their own are tried in the kind of message that has it.
+    kind = "420" if element in (24, 25, 30, 56, 90, 95) and element in values else "110"
+    always = {element: values[element] for element in (7, 12, 13) if element in values}
+    fields = always | {4: "0" * 12, 11: "000001", 49: "840", element: values.get(element, filler)}
+    return Message(("0" if version == "1987" else "1") + kind, fields)
+
+
+class TestLosses:
+    """What is lost is listed, and what is listed is lost."""
+
+    @pytest.mark.parametrize(("version", "losses"), [("1987", LOST_FROM_1987), ("1993", LOST_FROM_1993)])
+    def test_the_list_is_what_the_code_loses(self, version: str, losses: tuple[Loss, ...]) -> None:
+        listed = {element for loss in losses if loss.when == ALWAYS for element in loss.elements}
+
+        lost = {
+            element for element in sorted(set(range(2, 129)) - {65}) if not survives(element, sample(element, version))
+        }
+
+        assert lost == listed
+
+    @pytest.mark.parametrize(
+        ("when", "element", "message"),
+        [
+            ("one without the other", 12, Message("0100", {12: "131155"})),
+            ("without a row in the tables", 22, authorisation_request(de22="990")),
+            ("reason of a reversal that is not two digits", 39, reversal_of(authorisation_request(), de39="N7")),
+            ("not three digits", 40, authorisation_request(de40="A1B")),
+            ("outside network management", 70, authorisation_request(de70="301")),
+            (
+                "in a foreign layout of 48: its DE 7 and DE 33",
+                90,
+                reversal_of(authorisation_request(), de48="LOYALTY=OFF"),
+            ),
+            (
+                "beyond the transaction amount",
+                95,
+                reversal_of(authorisation_request(), de95="000000000500" * 2 + "C00000000" * 2),
+            ),
+            ("outside reversals", 95, authorisation_request(de95="000000000500" + "0" * 12 + "C00000000" * 2)),
+            ("beyond positions 2, 5, 7, 12", 22, Message("1100", {22: "210050S0000C"})),
+            ("other than 100, 200, 400, 401 and network management", 24, Message("1100", {24: "106"})),
+            ("other than 4000, 4021 and 48xx of a reversal", 25, Message("1420", {24: "400", 25: "4013"})),
+            ("outside reversals", 30, Message("1100", {4: "0" * 12, 30: "0" * 24})),
+            ("codes that share one of 1987", 39, Message("1110", {39: "910"})),
+            ("other than 40 characters", 43, Message("1100", {43: "Shop"})),
+            ("beyond 25 characters", 44, Message("1110", {44: "x" * 26})),
+            (
+                "fees other than 28 to 31 in the currency of DE 49",
+                46,
+                Message("1100", {46: "70840C00000100" + "00000000C00000000000"}),
+            ),
+            ("in letters", 49, Message("1100", {49: "USD"})),
+            ("other than eight bytes of digits", 53, Message("1100", {53: "AB"})),
+            (
+                "the original's DE 12, where it is not this message's",
+                56,
+                Message("1420", {12: "261122131156", 24: "400", 56: VALUES_1993[56]}),
+            ),
+            ("beyond 9999", 71, Message("1100", {71: "00010000"})),
+            ("in letters", 99, Message("1100", {99: "AB"})),
+        ],
+    )
+    def test_each_condition_loses_what_it_says(self, when: str, element: int, message: Message) -> None:
+        losses = LOST_FROM_1987 if message.mti[0] == "0" else LOST_FROM_1993
+
+        assert any(loss.when == when and element in loss.elements for loss in losses)
+        assert not survives(element, message)
+
+    def test_no_condition_is_without_an_example(self) -> None:
+        [marks] = [
+            mark
+            for mark in self.test_each_condition_loses_what_it_says.pytestmark  # type: ignore[attr-defined]
+            if mark.name == "parametrize"
+        ]
+        shown = {(when, message.mti[0]) for when, _, message in marks.args[1]}
+
+        assert shown == {
+            (loss.when, version)
+            for version, losses in (("0", LOST_FROM_1987), ("1", LOST_FROM_1993))
+            for loss in losses
+            if loss.when != ALWAYS
+        }

@@ -55,6 +55,10 @@ class TestPrivateElement:
         with pytest.raises(LocalProtocolError):
             build_private(bad)
 
+    def test_a_card_number_that_looks_like_tags_is_hidden(self) -> None:
+        assert mask_private("30009000000005") == "30009" + "*" * 9
+        assert mask_private("30009000000005", filler="0") != "30009000000005"
+
     def test_secrets_can_be_taken_out(self) -> None:
         assert without_secrets(build_private({"01": "123", "05": "AB", "06": "05"})) == "0600205"
 
@@ -158,7 +162,7 @@ class TestTables:
     @pytest.mark.parametrize("name", DIALECT_NAMES)
     def test_every_dialect_is_one_object(self, name: str) -> None:
         assert dialect(name) is dialect(name)
-        assert dialect(name).is_approved({"1987": "00", "1993": "000"}[dialect(name).version])
+        assert dialect(name).is_approved({"1987": "00", "1993": "000", "2003": "0000"}[dialect(name).version])
         assert not dialect(name).is_approved("05")
 
     def test_an_unknown_dialect_is_refused_in_one_line(self) -> None:

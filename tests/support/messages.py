@@ -19,7 +19,7 @@ TEST_PAN = "4242424242424242"
 
 VALID_MTIS = tuple(
     mti
-    for version in "01"
+    for version in "012"
     for rest in range(1000)
     if is_valid(mti := f"{version}{rest:03d}") and mti[2] in "0123" and mti[3] in "01"
 )
@@ -81,6 +81,9 @@ def values(field: FieldFormat) -> SearchStrategy[str]:
     if field.kind == "x+n":
         digits = st.text(DIGITS, min_size=field.size - 1, max_size=field.size - 1)
         return st.tuples(st.sampled_from("CD"), digits).map("".join)
+    if field.kind == "hex":
+        even = st.integers(smallest // 2, min(field.size, 60) // 2)
+        return even.flatmap(lambda size: st.text("0123456789ABCDEF", min_size=2 * size, max_size=2 * size))
     if field.encoding == "b" and not field.nibbles:
         return st.binary(min_size=smallest, max_size=min(field.size, 60)).map(lambda raw: raw.hex().upper())
     alphabet = CONTENT.get(field.kind, CONTENT["ans"])
@@ -100,6 +103,8 @@ def messages(draw: st.DrawFn, dialect: Dialect, most: int = 12) -> Message:
         last = 128 if any(element > 64 for element in fields) else 64
         fields[last] = draw(values(dialect.formats[last]))
     header = draw(st.binary(min_size=dialect.header_bytes, max_size=dialect.header_bytes))
+    if dialect.header == "base1":
+        header = b"\x16\x01\x02" + header[3:]
     return Message(mti, fields, header.hex().upper())
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import MetaData
 
@@ -79,10 +82,11 @@ def answerer(
     profile: LinkProfile | None = None,
     protector: Protector | None = None,
     journal: Journal | None = None,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Runtime, Answerer]:
-    """Build a listening node that approves."""
+    """Build a listening node that approves; `options` are those of its `LinkConfig`."""
     host = Answerer(dialect(speaks), profile)
-    link = LinkConfig("asker", "listen", address, dialect(speaks))
+    link = LinkConfig("asker", "listen", address, dialect(speaks), **options)
     protectors = {"asker": protector} if protector else {}
     runtime = Runtime(
         "answerer", host, journal or MemoryJournal(METADATA), fixed_clock(), pipes, [link], protectors=protectors
@@ -98,10 +102,11 @@ def asker(
     protector: Protector | None = None,
     rules: SafRules | None = None,
     journal: Journal | None = None,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Runtime, PlainHost]:
     """Build a dialling node; ask through `runtime.call(lambda: host.desk.request("answerer", ...))`."""
     host = PlainHost([LinkMachine("answerer", dialect(speaks), profile)], SafMachine(rules))
-    link = LinkConfig("answerer", "dial", address, dialect(speaks))
+    link = LinkConfig("answerer", "dial", address, dialect(speaks), **options)
     protectors = {"answerer": protector} if protector else {}
     runtime = Runtime(
         "asker", host, journal or MemoryJournal(METADATA), fixed_clock(), pipes, [link], protectors=protectors

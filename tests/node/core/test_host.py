@@ -7,10 +7,20 @@ from typing import Any
 import pytest
 
 from iso import LocalProtocolError, Message, decode, dialect, encode
-from node.core.events import Answered, Called, Connected, Disconnected, Event, Malformed, NotWritten, Received
+from node.core.events import (
+    Answered,
+    Called,
+    Connected,
+    Disconnected,
+    Draining,
+    Event,
+    Malformed,
+    NotWritten,
+    Received,
+)
 from node.core.host import ConversationHost
 from node.core.link import Arrival, LinkMachine, LinkProfile
-from node.core.saf import SafEntry
+from node.core.saf import SafEntry, SafMachine, SafRules
 from node.core.steps import NOT_SENT, UNKNOWN
 from node.core.turn import Turn
 from tests.support.links import EPOCH, request
@@ -271,3 +281,109 @@ def test_what_leaves_can_be_read_by_the_peer() -> None:
     send = bench.receive("in", request()).sends[0]
 
     assert decode(send.payload, SPOKEN) == send.message
+
+
+class TestLateAnswers:
+    """A response that nobody waits for goes to the room's handler, which may do what any conversation may."""
+
+    def late(self, bench: Bench) -> Turn:
+        sent = bench.receive("in", request()).sent("out")[0]
+        bench.now = 10.0
+        bench.do()
+        return bench.receive("out", sent.reply("00"))
+
+    def test_without_a_handler_it_is_only_traced(self) -> None:
+        turn = self.late(Bench())
+
+        assert [kind for _, kind, _ in turn.notes] == ["late"]
+        assert turn.sends == []
+
+    def test_the_handler_is_told_why_it_is_late_and_may_ask(self) -> None:
+        bench, seen = Bench(), list[Arrival]()
+
+        async def undo(arrival: Arrival) -> None:
+            seen.append(arrival)
+            await bench.host.desk.request("out", arrival.message.with_fields({11: "000999"}, mti="0420"), 10.0)
+
+        bench.host.late_handler = undo
+        turn = self.late(bench)
+
+        assert [arrival.remark for arrival in seen] == ["its deadline passed 0.000 s ago"]
+        assert [(message.mti, message.stan) for message in turn.sent("out")] == [("0420", "000999")]
+
+    def test_late_answers_cannot_start_more_conversations_than_there_may_be(self) -> None:
+        bench = Bench()
+        sent = bench.receive("in", request()).sent("out")[0]
+        bench.now = 10.0
+        bench.do()
+
+        async def undo(arrival: Arrival) -> None:
+            raise AssertionError("not called")
+
+        bench.host.late_handler, bench.host.conversations_max = undo, 0
+
+        assert bench.receive("out", sent.reply("00")).sends == []
+
+
+class TestDraining:
+    """A host that drains takes nothing new on any link, holds its SAF back, and says when it is quiet."""
+
+    def test_it_is_quiet_once_every_conversation_has_ended(self) -> None:
+        bench = Bench()
+        sent = bench.receive("in", request()).sent("out")[0]
+        bench.do(Draining())
+        was_quiet = bench.host.is_quiet
+
+        turn = bench.receive("out", sent.reply("00"))
+
+        assert not was_quiet
+        assert [message.response_code for message in turn.sent("in")] == ["00"]
+        assert bench.host.is_quiet
+
+    def test_a_new_request_is_refused(self) -> None:
+        bench = Bench()
+        bench.do(Draining())
+
+        turn = bench.receive("in", request())
+
+        assert [message.response_code for message in turn.sent("in")] == ["91"]
+        assert turn.sent("out") == []
+
+    def test_a_reversal_of_the_last_moment_is_stored_and_not_sent(self) -> None:
+        bench = Bench()
+        bench.do(Draining())
+
+        turn = bench.put_saf()
+
+        assert len(turn.stored("saf")) == 1
+        assert turn.sends == []
+        assert bench.host.saf.entries["r1"].attempts == 0
+
+    def test_a_peer_that_signs_off_is_sent_nothing_until_it_signs_on_again(self) -> None:
+        host = ConversationHost([LinkMachine("out", SPOKEN)])
+        turn = Turn(EPOCH)
+        message = Message("0420", request().fields)
+
+        def manage(code: str) -> None:
+            told = Message("0800", {7: "0314092653", 11: "000777", 70: code})
+            host.handle(Received("out", 1, encode(told, SPOKEN), authentic=True), 0.0, turn)
+
+        host.handle(Connected("out", 1, dialled=False), 0.0, turn)
+        manage("001")
+        manage("002")
+        host.saf.put(SafEntry("r1", "out", "card", message, "now"), turn)
+        host.expire(20.0, turn)
+        before = turn.sent("out")[2:]
+        manage("001")
+
+        assert before == []
+        assert turn.sent("out")[-1].mti == "0420"
+
+
+class TestSafRules:
+    """The rules that a room gives its host are those that it uses, also while nothing is stored yet."""
+
+    def test_an_empty_saf_is_kept(self) -> None:
+        saf = SafMachine(SafRules(attempts_max=3))
+
+        assert ConversationHost([], saf).saf is saf

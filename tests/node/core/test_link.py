@@ -101,6 +101,103 @@ class TestSignOn:
         assert [message.response_code for message in turn.sent("peer")] == ["30"]
 
 
+class TestSignOff:
+    """Who is about to stop says so: nothing new leaves or is taken, what is in flight still gets its answer."""
+
+    def sign_off(self, side: Side, wire: Wire) -> Turn:
+        turn = side.turn()
+        side.link.sign_off(wire.now, turn)
+        return side.finish(turn)
+
+    def test_it_is_said_on_every_connection(self) -> None:
+        wire = Wire().signed_on(1).signed_on(2)
+
+        turn = self.sign_off(wire.dialler, wire)
+
+        assert [(send.connection, send.message.get(70)) for send in turn.sends] == [(1, "002"), (2, "002")]
+
+    @pytest.mark.parametrize("name", ["dialler", "listener"])
+    def test_either_side_may_sign_off_and_then_neither_carries_traffic(self, name: str) -> None:
+        wire = Wire().signed_on()
+
+        self.sign_off(getattr(wire, name), wire)
+        wire.carry()
+
+        assert not wire.dialler.link.is_up
+        assert not wire.listener.link.is_up
+        assert ask(wire, request()) is None
+
+    def test_the_peer_is_told_and_tells_its_owner(self) -> None:
+        wire = Wire().signed_on()
+
+        self.sign_off(wire.dialler, wire)
+        wire.carry()
+
+        assert kinds(wire.listener) == [ArrivalKind.SIGNED_ON, ArrivalKind.SIGNED_OFF]
+
+    def test_what_is_in_flight_is_answered_all_the_same(self) -> None:
+        wire = Wire().signed_on()
+        key = ask(wire, request())
+        wire.carry()
+
+        self.sign_off(wire.dialler, wire)
+        wire.carry()
+        answer(wire, request().reply("00"))
+
+        assert (wire.dialler.arrivals[-1].kind, wire.dialler.arrivals[-1].key) == (ArrivalKind.RESPONSE, key)
+        assert wire.dialler.link.in_flight == 0
+
+    def test_a_request_that_crosses_it_is_refused(self) -> None:
+        wire = Wire().signed_on()
+        ask(wire, request())
+        self.sign_off(wire.listener, wire)
+
+        wire.carry()
+
+        assert (wire.dialler.arrivals[-1].kind, wire.dialler.arrivals[-1].message.response_code) == (
+            ArrivalKind.RESPONSE,
+            "91",
+        )
+
+    def test_a_sign_on_afterwards_is_refused_and_a_new_connection_closed(self) -> None:
+        wire = Wire().signed_on()
+        self.sign_off(wire.listener, wire)
+        wire.carry()
+        sign_on = Message("0800", {7: "0314092653", 11: "000777", 70: "001"})
+
+        turn = wire.receive(wire.listener, encode(sign_on, dialect("ascii87")))
+        wire.connect(2)
+
+        assert [message.response_code for message in turn.sent("peer")] == ["91"]
+        assert wire.listener.closed() == [2]
+
+    def test_a_signed_off_line_is_still_probed(self) -> None:
+        wire = Wire().signed_on()
+        self.sign_off(wire.listener, wire)
+        wire.carry()
+
+        turn = wire.expire(wire.dialler, 30.0)
+
+        assert [message.get(70) for message in turn.sent("peer")] == ["301"]
+
+    def test_a_sign_off_that_nobody_answers_has_an_end(self) -> None:
+        wire = Wire().signed_on()
+        self.sign_off(wire.dialler, wire)
+
+        wire.expire(wire.dialler, 5.0)
+
+        assert wire.dialler.link.in_flight == 0
+
+    def test_without_network_management_nothing_is_said(self) -> None:
+        wire = Wire(profile=LinkProfile(sign_on=False))
+        wire.connect()
+
+        turn = self.sign_off(wire.dialler, wire)
+
+        assert turn.sends == []
+        assert ask(wire, request()) is None
+
+
 class TestEcho:
     """An idle link is asked whether it is alive; three misses close it, any word from the peer heals it."""
 
@@ -142,6 +239,58 @@ class TestEcho:
         assert wire.dialler.closed() == [1]
         echoes = [send for turn in wire.dialler.turns for send in turn.sends if send.message.get(70) == "301"]
         assert len(echoes) == 3
+
+    def test_a_link_with_traffic_is_not_asked(self) -> None:
+        wire = Wire().signed_on()
+
+        for number in range(10):
+            ask(wire, request(f"{number:06}"))
+            wire.carry()
+            answer(wire, request(f"{number:06}").reply("00"))
+            assert wire.expire(wire.dialler, 20.0).sends == []
+
+    def test_requests_go_to_the_connections_that_answer_echoes_as_long_as_there_are_any(self) -> None:
+        wire = Wire().signed_on(1).signed_on(2)
+        wire.expire(wire.dialler, 29.0)
+        wire.receive(wire.dialler, encode(request(), dialect("ascii87")), number=2)
+        wire.expire(wire.dialler, 1.0)
+        wire.dialler.held = []
+        wire.expire(wire.dialler, 5.0)
+
+        for number in range(4):
+            ask(wire, request(f"{number:06}"))
+
+        assert wire.dialler.link.connections[1].session is Session.SUSPECT
+        assert {number for number, _ in wire.dialler.held} == {2}
+
+    def test_a_connection_that_is_to_be_closed_carries_nothing_new(self) -> None:
+        wire = Wire().signed_on()
+        turn = wire.dialler.turn()
+
+        wire.dialler.link.malformed(1, "00 ff", turn)
+
+        assert ask(wire, request()) is None
+
+
+class TestUninvited:
+    """Whoever dials and never signs on does not keep its place."""
+
+    def test_its_connection_is_closed_once(self) -> None:
+        wire = Wire()
+        wire.connect()
+
+        wire.expire(wire.listener, 59.0)
+        assert wire.listener.closed() == []
+        wire.expire(wire.listener, 1.0)
+        wire.expire(wire.listener, 60.0)
+
+        assert wire.listener.closed() == [1]
+
+    def test_the_machine_asks_to_be_woken_for_it(self) -> None:
+        wire = Wire(profile=LinkProfile(sign_on_wait_s=7.0))
+        wire.connect()
+
+        assert wire.listener.link.deadline() == 7.0
 
 
 class TestMatching:

@@ -1,0 +1,1 @@
+"""Inputs nobody meant: bounded in every run, longer in `make long`."""

@@ -1,0 +1,102 @@
+"""What the wires of a running house may be: captured, encrypted, and taken down in good order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emulator.topology import CapturesSection, TlsSection, Topology, on_free_ports, read_topology
+from tests.support import tshark
+from tests.support.certificates import Authority
+from tests.support.house import running_house
+
+pytestmark = pytest.mark.house
+
+
+def pay(house: object) -> str:
+    intents = house.stripe().v1.payment_intents  # type: ignore[attr-defined]
+    bought = {"amount": 2000, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True}
+    return str(intents.create(bought).status)
+
+
+def encrypted(topology: Topology, section: TlsSection) -> Topology:
+    """Return the same house with `tls://` in every place of `tcp://`, and its certificates."""
+    data = topology.model_dump(by_alias=True)
+    for node in data["nodes"].values():
+        for key, value in node.items():
+            if isinstance(value, str) and value.startswith("tcp://"):
+                node[key] = value.replace("tcp://", "tls://")
+    return Topology.model_validate({**data, "tls": section.model_dump()})
+
+
+class TestCaptures:
+    """One line in the topology, and every node writes what crosses its links."""
+
+    def test_a_payment_can_be_read_at_every_hop(self, tmp_path: Path) -> None:
+        folder = tmp_path / "captures"
+        topology = read_topology(None).model_copy(update={"captures": CapturesSection(folder=folder)})
+
+        with running_house(tmp_path, topology) as house:
+            assert pay(house) == "succeeded"
+            port = house.ready["nodes"]["issuer-a"]["port"]
+
+        hop = tshark.read(
+            folder / "issuer-a.pcapng",
+            port,
+            "cardrails_ascii87",
+            [f"cardrails_ascii87.{name}" for name in ("mti", "de2", "de39")],
+            lua=folder / "ascii87.lua",
+            only='cardrails_ascii87.mti matches "^01"',
+        )
+        assert hop == [["0100", "4242429999994242", ""], ["0110", "4242429999994242", "00"]]
+        assert sorted(file.stem for file in folder.glob("*.pcapng")) == [
+            "acquirer",
+            "gateway",
+            "issuer-a",
+            "issuer-b",
+            "switch",
+        ]
+
+
+class TestTls:
+    """Every pipe of the house may be encrypted, with certificates on both sides."""
+
+    def test_a_payment_over_mutual_tls(self, tmp_path: Path) -> None:
+        settings = Authority(tmp_path).settings("house", mutual=True)
+        topology = encrypted(read_topology(None), TlsSection(**settings._asdict()))
+
+        with running_house(tmp_path, topology) as house:
+            addresses = house.house.place.addresses
+            assert pay(house) == "succeeded"
+
+        assert addresses.pop("gateway").startswith("http://")
+        assert {address.partition("://")[0] for address in addresses.values()} == {"tls"}
+
+    def test_free_ports_keep_what_the_topology_says_about_wires(self, tmp_path: Path) -> None:
+        captures, section = CapturesSection(folder=tmp_path), TlsSection(authorities=tmp_path / "authority.pem")
+        topology = encrypted(read_topology(None), section).model_copy(update={"captures": captures})
+
+        free = on_free_ports(topology)
+
+        assert (free.captures, free.tls) == (captures, section)
+        assert free.nodes.switch.iso == "tls://127.0.0.1:0"
+
+
+class TestStopping:
+    """A house that is asked to stop signs off everywhere and leaves nothing Unknown."""
+
+    def test_every_node_is_drained(self, tmp_path: Path) -> None:
+        with running_house(tmp_path) as house:
+            assert pay(house) == "succeeded"
+
+            assert house.run(house.house.drain)
+            signed_off = {
+                crossing["node"]
+                for crossing in house.house.crossings()
+                if crossing.get("fields", {}).get("70") == "002" or crossing.get("mti", "").startswith("18")
+            }
+            ready = house.house.is_ready
+
+        assert not ready
+        assert signed_off == {"gateway", "acquirer", "switch", "issuer-a", "issuer-b"}
