@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+import structlog
 import trio
 from anyio.abc import ByteStream
 from anyio.streams.stapled import StapledByteStream
@@ -20,8 +22,9 @@ from node.core.link import LinkProfile
 from node.core.saf import SafEntry
 from node.core.steps import NOT_SENT, UNKNOWN, Silence
 from node.inbox import Inbox
-from node.pipes import PipeError, Pipes, closing
+from node.pipes import MemoryNetwork, PipeError, Pipes, closing
 from node.runtime import Runtime
+from tests.support.certificates import Authority
 from tests.support.nodes import PlainHost, answerer, asker, authorisation
 from tests.support.time import let_pass
 
@@ -211,6 +214,36 @@ class TestDiallingAgain:
             await let_pass(60)
 
         assert notes(here, "unreachable") == ["memory://answerer: nobody listens"]
+
+
+@pytest.mark.trio
+class TestTls:
+    """A link does not know whether its pipe is encrypted; a peer that is not who it should be never gets a frame."""
+
+    async def test_a_request_is_answered(self, tmp_path: Path, mock_clock: MockClock) -> None:
+        pipes = Pipes(Authority(tmp_path).settings("answerer", mutual=True))
+        address = "tls+memory://answerer"
+        (there, _), (here, host) = answerer(pipes, address), asker(pipes, address)
+
+        async with running(there, here):
+            await let_pass(1)
+            answer = await ask(here, host, authorisation())
+
+        assert isinstance(answer, Message)
+
+    async def test_a_stranger_is_not_asked_and_the_trace_says_why(self, tmp_path: Path, mock_clock: MockClock) -> None:
+        memory, address = MemoryNetwork(), "tls+memory://answerer"
+        stranger = Pipes(Authority(tmp_path, "stranger").settings("answerer"), memory)
+        there, other = answerer(stranger, address)
+        here, host = asker(Pipes(Authority(tmp_path).only_trusting(), memory), address)
+
+        with structlog.testing.capture_logs():
+            async with running(there, here):
+                await let_pass(60)
+                answer = await ask(here, host, authorisation())
+
+        assert (answer, other.seen) == (NOT_SENT, [])
+        assert "TLS handshake failed: self-signed certificate" in notes(here, "unreachable")[-1]
 
 
 @pytest.mark.trio
