@@ -18,14 +18,15 @@ from trio.testing import MockClock
 from iso import Message
 from node.core.events import Disconnected
 from node.core.faults import Fault
-from node.core.link import LinkProfile
+from node.core.link import Arrival, LinkProfile
 from node.core.saf import SafEntry
 from node.core.steps import NOT_SENT, UNKNOWN, Silence
 from node.inbox import Inbox
+from node.journal import MemoryJournal
 from node.pipes import MemoryNetwork, PipeError, Pipes, closing
 from node.runtime import Runtime
 from tests.support.certificates import Authority
-from tests.support.nodes import PlainHost, answerer, asker, authorisation
+from tests.support.nodes import METADATA, PlainHost, answerer, asker, authorisation
 from tests.support.time import let_pass
 
 
@@ -293,6 +294,8 @@ class TestLimits:
             tasks.start_soon(listener.serve, never_read)
             await let_pass(5)
             answers = [answer for _ in range(8) for answer in (await ask_all(here, host, 100)).values()]
+            await let_pass(10)
+            assert 1 not in host.links["answerer"].connections
 
         assert set(answers) == {UNKNOWN, NOT_SENT}
         assert notes(here, "overflow")
@@ -355,6 +358,17 @@ class TestLimits:
         assert answer.response_code == "91"
 
 
+class SlowJournal(MemoryJournal):
+    """A disk that takes its time."""
+
+    COMMIT_S = 2.0
+
+    async def commit(self, rows: Any) -> None:
+        """Commit after a while."""
+        await let_pass(self.COMMIT_S)
+        await super().commit(rows)
+
+
 @pytest.mark.trio
 class TestDraining:
     """A node that is asked to stop signs off, takes nothing new, waits for what it has under way, and closes."""
@@ -393,6 +407,30 @@ class TestDraining:
         assert was_drained
         assert answers == [UNKNOWN]
         assert waited_s == pytest.approx(4.0, abs=0.1)
+
+    async def test_what_is_being_committed_still_leaves(self, mock_clock: MockClock) -> None:
+        pipes = Pipes()
+        (there, _) = answerer(pipes, journal=SlowJournal(METADATA))
+        here, host = asker(pipes)
+        answers: list[Message | Silence] = []
+
+        async def store_and_answer(arrival: Arrival) -> Message:
+            reversal = arrival.message.with_fields({90: "0" * 42}, mti="0420")
+            there.machine.desk.put_saf(SafEntry("r1", "asker", "4242", reversal, "now"))  # type: ignore[attr-defined]
+            return arrival.message.reply("00")
+
+        async def one() -> None:
+            answers.append(await ask(here, host, authorisation()))
+
+        there.machine.handler = store_and_answer  # type: ignore[attr-defined]
+        async with running(there, here) as tasks:
+            await let_pass(1)
+            tasks.start_soon(one)
+            await let_pass(SlowJournal.COMMIT_S / 2)
+            assert await there.drain()
+            await let_pass(1)
+
+        assert [isinstance(answer, Message) and answer.response_code for answer in answers] == ["00"]
 
     async def test_the_wait_has_an_end(self, mock_clock: MockClock) -> None:
         pipes = Pipes()
