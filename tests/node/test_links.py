@@ -18,12 +18,13 @@ from trio.testing import MockClock
 from iso import Message
 from node.core.events import Disconnected
 from node.core.faults import Fault
+from node.core.find import Find
 from node.core.link import Arrival, LinkProfile
 from node.core.saf import SafEntry
 from node.core.steps import NOT_SENT, UNKNOWN, Silence
 from node.inbox import Inbox
 from node.journal import MemoryJournal
-from node.pipes import MemoryNetwork, PipeError, Pipes, closing
+from node.pipes import MEMORY_MAX, MemoryNetwork, PipeError, Pipes, closing
 from node.runtime import Runtime
 from tests.support.certificates import Authority
 from tests.support.nodes import METADATA, PlainHost, answerer, asker, authorisation
@@ -284,17 +285,22 @@ class TestLimits:
         pipes = Pipes()
         profile = LinkProfile(sign_on=False, in_flight_max=10_000)
         here, host = asker(pipes, profile=profile, options=options)
-        listener = await pipes.listen("memory://answerer")
+        listener, answers = await pipes.listen("memory://answerer"), list[Message | Silence]()
 
         async def never_read(stream: ByteStream) -> None:
             async with closing(stream):
                 await anyio.sleep_forever()
 
+        async def one(number: int) -> None:
+            answers.append(await ask(here, host, authorisation(f"{number:06}")))
+
         async with running(here) as tasks:
             tasks.start_soon(listener.serve, never_read)
             await let_pass(5)
-            answers = [answer for _ in range(8) for answer in (await ask_all(here, host, 100)).values()]
-            await let_pass(10)
+            async with anyio.create_task_group() as asking:
+                for number in range(MEMORY_MAX + 60):
+                    asking.start_soon(one, number)
+                    await let_pass(0.01)
             assert 1 not in host.links["answerer"].connections
 
         assert set(answers) == {UNKNOWN, NOT_SENT}
@@ -368,6 +374,11 @@ class SlowJournal(MemoryJournal):
         await let_pass(self.COMMIT_S)
         await super().commit(rows)
 
+    async def find(self, request: Find) -> Any:
+        """Look up after a while."""
+        await let_pass(self.COMMIT_S)
+        return await super().find(request)
+
 
 @pytest.mark.trio
 class TestDraining:
@@ -410,19 +421,21 @@ class TestDraining:
 
     async def test_what_is_being_committed_still_leaves(self, mock_clock: MockClock) -> None:
         pipes = Pipes()
-        (there, _) = answerer(pipes, journal=SlowJournal(METADATA))
-        here, host = asker(pipes)
+        plain = LinkProfile(sign_on=False)
+        there, other = answerer(pipes, profile=plain, journal=SlowJournal(METADATA))
+        here, host = asker(pipes, profile=plain)
         answers: list[Message | Silence] = []
 
-        async def store_and_answer(arrival: Arrival) -> Message:
+        async def look_up_store_and_answer(arrival: Arrival) -> Message:
+            await other.desk.ask("journal", Find("saf", {}), 10.0)
             reversal = arrival.message.with_fields({90: "0" * 42}, mti="0420")
-            there.machine.desk.put_saf(SafEntry("r1", "asker", "4242", reversal, "now"))  # type: ignore[attr-defined]
+            other.desk.put_saf(SafEntry("r1", "asker", "4242", reversal, "now"))
             return arrival.message.reply("00")
 
         async def one() -> None:
             answers.append(await ask(here, host, authorisation()))
 
-        there.machine.handler = store_and_answer  # type: ignore[attr-defined]
+        other.handler = look_up_store_and_answer
         async with running(there, here) as tasks:
             await let_pass(1)
             tasks.start_soon(one)
