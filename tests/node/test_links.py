@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+import structlog
 import trio
 from anyio.abc import ByteStream
 from anyio.streams.stapled import StapledByteStream
@@ -16,13 +18,16 @@ from trio.testing import MockClock
 from iso import Message
 from node.core.events import Disconnected
 from node.core.faults import Fault
-from node.core.link import LinkProfile
+from node.core.find import Find
+from node.core.link import Arrival, LinkProfile
 from node.core.saf import SafEntry
 from node.core.steps import NOT_SENT, UNKNOWN, Silence
 from node.inbox import Inbox
-from node.pipes import PipeError, Pipes, closing
+from node.journal import MemoryJournal
+from node.pipes import MEMORY_MAX, MemoryNetwork, PipeError, Pipes, closing
 from node.runtime import Runtime
-from tests.support.nodes import PlainHost, answerer, asker, authorisation
+from tests.support.certificates import Authority
+from tests.support.nodes import METADATA, PlainHost, answerer, asker, authorisation
 from tests.support.time import let_pass
 
 
@@ -214,6 +219,36 @@ class TestDiallingAgain:
 
 
 @pytest.mark.trio
+class TestTls:
+    """A link does not know whether its pipe is encrypted; a peer that is not who it should be never gets a frame."""
+
+    async def test_a_request_is_answered(self, tmp_path: Path, mock_clock: MockClock) -> None:
+        pipes = Pipes(Authority(tmp_path).settings("answerer", mutual=True))
+        address = "tls+memory://answerer"
+        (there, _), (here, host) = answerer(pipes, address), asker(pipes, address)
+
+        async with running(there, here):
+            await let_pass(1)
+            answer = await ask(here, host, authorisation())
+
+        assert isinstance(answer, Message)
+
+    async def test_a_stranger_is_not_asked_and_the_trace_says_why(self, tmp_path: Path, mock_clock: MockClock) -> None:
+        memory, address = MemoryNetwork(), "tls+memory://answerer"
+        stranger = Pipes(Authority(tmp_path, "stranger").settings("answerer"), memory)
+        there, other = answerer(stranger, address)
+        here, host = asker(Pipes(Authority(tmp_path).only_trusting(), memory), address)
+
+        with structlog.testing.capture_logs():
+            async with running(there, here):
+                await let_pass(60)
+                answer = await ask(here, host, authorisation())
+
+        assert (answer, other.seen) == (NOT_SENT, [])
+        assert "TLS handshake failed: self-signed certificate" in notes(here, "unreachable")[-1]
+
+
+@pytest.mark.trio
 class TestWrites:
     """What one turn decides for a connection leaves in one write."""
 
@@ -250,16 +285,23 @@ class TestLimits:
         pipes = Pipes()
         profile = LinkProfile(sign_on=False, in_flight_max=10_000)
         here, host = asker(pipes, profile=profile, options=options)
-        listener = await pipes.listen("memory://answerer")
+        listener, answers = await pipes.listen("memory://answerer"), list[Message | Silence]()
 
         async def never_read(stream: ByteStream) -> None:
             async with closing(stream):
                 await anyio.sleep_forever()
 
+        async def one(number: int) -> None:
+            answers.append(await ask(here, host, authorisation(f"{number:06}")))
+
         async with running(here) as tasks:
             tasks.start_soon(listener.serve, never_read)
             await let_pass(5)
-            answers = [answer for _ in range(8) for answer in (await ask_all(here, host, 100)).values()]
+            async with anyio.create_task_group() as asking:
+                for number in range(MEMORY_MAX + 60):
+                    asking.start_soon(one, number)
+                    await let_pass(0.01)
+            assert 1 not in host.links["answerer"].connections
 
         assert set(answers) == {UNKNOWN, NOT_SENT}
         assert notes(here, "overflow")
@@ -322,6 +364,22 @@ class TestLimits:
         assert answer.response_code == "91"
 
 
+class SlowJournal(MemoryJournal):
+    """A disk that takes its time."""
+
+    COMMIT_S = 2.0
+
+    async def commit(self, rows: Any) -> None:
+        """Commit after a while."""
+        await let_pass(self.COMMIT_S)
+        await super().commit(rows)
+
+    async def find(self, request: Find) -> Any:
+        """Look up after a while."""
+        await let_pass(self.COMMIT_S)
+        return await super().find(request)
+
+
 @pytest.mark.trio
 class TestDraining:
     """A node that is asked to stop signs off, takes nothing new, waits for what it has under way, and closes."""
@@ -360,6 +418,32 @@ class TestDraining:
         assert was_drained
         assert answers == [UNKNOWN]
         assert waited_s == pytest.approx(4.0, abs=0.1)
+
+    async def test_what_is_being_committed_still_leaves(self, mock_clock: MockClock) -> None:
+        pipes = Pipes()
+        plain = LinkProfile(sign_on=False)
+        there, other = answerer(pipes, profile=plain, journal=SlowJournal(METADATA))
+        here, host = asker(pipes, profile=plain)
+        answers: list[Message | Silence] = []
+
+        async def look_up_store_and_answer(arrival: Arrival) -> Message:
+            await other.desk.ask("journal", Find("saf", {}), 10.0)
+            reversal = arrival.message.with_fields({90: "0" * 42}, mti="0420")
+            other.desk.put_saf(SafEntry("r1", "asker", "4242", reversal, "now"))
+            return arrival.message.reply("00")
+
+        async def one() -> None:
+            answers.append(await ask(here, host, authorisation()))
+
+        other.handler = look_up_store_and_answer
+        async with running(there, here) as tasks:
+            await let_pass(1)
+            tasks.start_soon(one)
+            await let_pass(SlowJournal.COMMIT_S / 2)
+            assert await there.drain()
+            await let_pass(1)
+
+        assert [isinstance(answer, Message) and answer.response_code for answer in answers] == ["00"]
 
     async def test_the_wait_has_an_end(self, mock_clock: MockClock) -> None:
         pipes = Pipes()

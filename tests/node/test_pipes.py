@@ -144,6 +144,26 @@ class TestTls:
 
         assert [entry["reason"] for entry in logs] == ["no handshake within 5 s"]
 
+    async def test_a_stream_whose_peer_is_gone_can_be_closed(self, authority: Authority, mock_clock: MockClock) -> None:
+        memory = MemoryNetwork()
+        pipes = Pipes(authority.settings("switch", server_name="switch"), memory)
+        listener = await pipes.listen("tls+memory://switch")
+
+        async def vanish(stream: ByteStream) -> None:
+            await anyio.aclose_forcefully(stream)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, vanish)
+            await anyio.wait_all_tasks_blocked()
+            stream = await pipes.dial("tls+memory://switch")
+            await anyio.wait_all_tasks_blocked()
+
+            await stream.aclose()
+
+            with pytest.raises((anyio.ClosedResourceError, anyio.BrokenResourceError)):
+                await stream.send(b"0800")
+            tasks.cancel_scope.cancel()
+
     async def test_without_settings_there_is_no_tls(self, mock_clock: MockClock) -> None:
         with pytest.raises(PipeError, match="no TLS certificate"):
             await Pipes().listen("tls+memory://switch")
