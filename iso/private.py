@@ -15,6 +15,7 @@ from iso.masks import mask_text
 __all__ = [
     "ADDRESS",
     "ADVICE_CODE",
+    "ASSIGNED_TAGS",
     "AVS_RESULT",
     "CAVV",
     "CVV2",
@@ -57,6 +58,10 @@ RESPONSE_CODE_1987 = "14"
 """On 1993 legs only: DE 39 as its 1987 leg said it, where the three digits alone would not lead back to it."""
 ORIGINAL_TIME = "15"
 """On 1993 legs only: DE 7 and DE 33 of the original, which DE 90 has and DE 56 has no place for; n21."""
+
+_LONGEST_PAN = 19
+ASSIGNED_TAGS = frozenset(f"{number:02d}" for number in range(1, 16))
+"""Tags that mean something here."""
 
 SECRET_TAGS = frozenset({CVV2, TOKEN_CRYPTOGRAM})
 """Never stored, traced or sent in advices."""
@@ -169,7 +174,9 @@ def mask_private(text: str, filler: str = "*") -> str:
         f"{tag}{len(value):03d}{filler * len(value) if tag in SECRET_TAGS else mask_text(value)}"
         for tag, value in tags.items()
     )
-    if mask_text(masked) == masked:
+    is_ours = ASSIGNED_TAGS.issuperset(tags) and len(text) > _LONGEST_PAN
+    if is_ours or mask_text(masked) == masked:
         return masked
     # A number that runs across tags and lengths: a foreign value that looks like ours by chance. No value is shown.
+    # Where every tag is one of ours, and it is longer than a number, the chance is in the digits and the layout real.
     return "".join(f"{tag}{len(value):03d}{filler * len(value)}" for tag, value in tags.items())

@@ -14,6 +14,7 @@ from iso import ConfigError, IsoError, LocalProtocolError, RemoteProtocolError, 
 from iso.dialects import DIALECT_NAMES
 from iso.elements import HIDDEN_ELEMENTS, NAMES, RULES
 from iso.formats import parse_rule
+from iso.masks import mask_text
 from iso.money import CURRENCIES, currency, format_amount
 from iso.original import OriginalData
 from iso.private import build_private, mask_private, parse_private, without_secrets
@@ -58,6 +59,16 @@ class TestPrivateElement:
     def test_a_card_number_that_looks_like_tags_is_hidden(self) -> None:
         assert mask_private("30009000000005") == "30009" + "*" * 9
         assert mask_private("30009000000005", filler="0") != "30009000000005"
+
+    def test_digits_that_happen_to_pass_luhn_across_our_tags_do_not_hide_a_trace_id(self) -> None:
+        made = {"05": "0" * 28, "06": "07", "13": ""}
+        across = next(
+            text
+            for number in range(1000)
+            if mask_text(text := build_private({**made, "13": f"{number:03}" + "a" * 29})[33:]) != text
+        )
+
+        assert parse_private(mask_private("05028" + "0" * 28 + across))["13"].endswith("a" * 29)
 
     def test_secrets_can_be_taken_out(self) -> None:
         assert without_secrets(build_private({"01": "123", "05": "AB", "06": "05"})) == "0600205"
