@@ -20,7 +20,7 @@ from iso import CardrailsError, ConfigError, Dialect, LocalProtocolError, Messag
 from iso.formats import FieldFormat
 from iso.masks import mask_text
 from iso.stan import local_date, local_time, rrn, stan, transmission_time
-from iso.subfields import Layout, Node, element_value, find, layout_of, parse_element, replaced
+from iso.subfields import Layout, Node, element_value, find, parse_element, replaced
 from iso.translate import to_1993
 
 __all__ = ["AUTO", "TEMPLATE_NAMES", "changed", "filled", "in_version_of", "read_draft"]
@@ -147,7 +147,7 @@ def _padded(value: str, what: FieldFormat) -> str:
 
 
 def _with_part(element: int, value: str, path: str, text: str, spoken: Dialect) -> str:
-    layout = layout_of(element, spoken.version)
+    layout = spoken.layout(element)
     if layout is None:
         raise LocalProtocolError(f"DE {element} has no parts that are known in dialect {spoken.name}", element=element)
     raw = _part_bytes(element, text, layout)

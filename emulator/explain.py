@@ -12,7 +12,7 @@ from iso import Dialect, LocalProtocolError, Message, RemoteProtocolError, frami
 from iso.elements import HIDDEN_ELEMENTS
 from iso.generic import read_with_marks
 from iso.masks import masked_window
-from iso.subfields import Node, layout_of, parse_element, shown, walk
+from iso.subfields import Node, parse_element, shown, walk
 
 CHIP_DATA = 55
 _HIDDEN_BYTE = "**"
@@ -240,7 +240,7 @@ def _hidden(element: int, raw: bytes, value: str, masked: str, spoken: Dialect) 
 
 
 def _parts(element: int, value: str, start: int, length: int, spoken: Dialect, *, reveal: bool) -> tuple[Part, ...]:
-    layout = layout_of(element, spoken.version)
+    layout = spoken.layout(element)
     if layout is None or not value or (element in HIDDEN_ELEMENTS and element != CHIP_DATA and not reveal):
         return ()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from iso import ConfigError, IsoError
-from iso.dialects import DIALECT_NAMES
+from iso.dialect_file import dialect_from_toml
+from iso.dialects import known_names, register
 from iso.money import currency
+from node.link_settings import LinkSettings
 from node.pipes import PipeError, split_url
 from node.settings import Section, TomlSettings, load, parse
 from node.tls import TlsSettings
@@ -123,8 +126,8 @@ class IsoSection(_Node):
     @field_validator("dialect")
     @classmethod
     def _is_known(cls, name: str) -> str:
-        if name not in DIALECT_NAMES:
-            raise ValueError(f"must be one of {', '.join(DIALECT_NAMES)}")
+        if name not in known_names():
+            raise ValueError(f"must be one of {', '.join(known_names())}")
         return name
 
 
@@ -202,7 +205,10 @@ class Topology(TomlSettings):
     """A whole house."""
 
     durability: Literal["process", "power"] = "process"
+    dialects: dict[str, str] = Field(default_factory=dict)
+    """Name of a dialect of the user's own to the file that describes it, relative to the topology file."""
     deadlines: Deadlines = Deadlines()
+    links: LinkSettings = LinkSettings()
     control: ControlSection = ControlSection()
     captures: CapturesSection | None = None
     tls: TlsSection | None = None
@@ -235,7 +241,29 @@ def read_topology(path: Path | None) -> Topology:
     ConfigError
         One line: file, key, value, rule.
     """
-    return parse(Topology, default_text(), "topology.toml (default)") if path is None else load(Topology, path)
+    if path is None:
+        return parse(Topology, default_text(), "topology.toml (default)")
+    _register_dialects(path)
+    return load(Topology, path)
+
+
+def _register_dialects(path: Path) -> None:
+    """Make the topology's own dialects known before its nodes are checked; `load` reports what is no topology."""
+    try:
+        table = tomllib.loads(path.read_text("utf-8")).get("dialects", {})
+    except (OSError, ValueError):
+        return
+    for name, file in table.items() if isinstance(table, dict) else ():
+        try:
+            text = (path.parent / str(file)).read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            text = None
+        if text is None:
+            raise ConfigError(path, f"dialects.{name}", file, "must be a readable TOML file")
+        own = dialect_from_toml(text, str(path.parent / str(file)))
+        if own.name != name:
+            raise ConfigError(path, f"dialects.{name}", file, f"must describe {name}; the file calls it {own.name}")
+        register(own)
 
 
 def on_free_ports(topology: Topology) -> Topology:
@@ -249,7 +277,9 @@ def on_free_ports(topology: Topology) -> Topology:
 
     return Topology(
         durability=topology.durability,
+        dialects=topology.dialects,
         deadlines=topology.deadlines,
+        links=topology.links,
         control=ControlSection(address=free),
         captures=topology.captures,
         tls=topology.tls,

@@ -135,6 +135,7 @@ async def _start_issuer(name: str, place: Place, tasks: TaskGroup) -> Started:
         foreign_bins=other.bins,
         hsm_timeout_s=deadlines.hsm_s,
         answer_timeout_s=deadlines.issuer_s,
+        links=place.topology.links,
     )
     journal = open_journal(place.database(name), power_safe=place.power_safe)
     hsm = await place.hsm_client(name, tasks)
@@ -161,6 +162,7 @@ async def _start_switch(name: str, place: Place, tasks: TaskGroup) -> Started:
         ),
         hsm_timeout_s=deadlines.hsm_s,
         leg_timeout_s=deadlines.switch_leg_s,
+        links=place.topology.links,
     )
     journal = open_journal(place.database(name), power_safe=place.power_safe)
     hsm = await place.hsm_client(name, tasks)
@@ -188,6 +190,7 @@ async def _start_acquirer(name: str, place: Place, tasks: TaskGroup) -> Started:
             for merchant in place.topology.merchants
         ),
         network_timeout_s=deadlines.acquirer_s,
+        links=place.topology.links,
     )
     journal = open_journal(place.database(name), power_safe=place.power_safe)
     protector = None
@@ -226,6 +229,7 @@ async def _start_gateway(name: str, place: Place, tasks: TaskGroup) -> Started:
         ),
         hsm_timeout_s=deadlines.hsm_s,
         acquirer_timeout_s=deadlines.gateway_s,
+        links=place.topology.links,
         power_safe=place.power_safe,
     )
     hsm = await place.hsm_client(name, tasks)

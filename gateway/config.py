@@ -6,6 +6,7 @@ from pydantic import Field
 
 from gateway.handlers.context import Account, Timeouts
 from node.core.duty import DutyRules
+from node.link_settings import LinkSettings
 from node.settings import Section
 
 
@@ -63,6 +64,7 @@ class GatewayConfig(Section):
     duty_lease_s: float = Field(default=60.0, gt=0)
     body_max_bytes: int = Field(default=262_144, ge=1_024)
     power_safe: bool = False
+    links: LinkSettings = LinkSettings()
 
     def timeouts(self) -> Timeouts:
         """Return the durations that handlers wait."""

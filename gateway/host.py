@@ -7,7 +7,7 @@ from typing import Any
 
 from iso import Dialect
 from node.core.host import ConversationHost
-from node.core.link import LinkMachine
+from node.core.link import LinkMachine, LinkProfile
 from node.core.turn import Row, Turn
 
 ACQUIRER = "acquirer"
@@ -16,8 +16,8 @@ ACQUIRER = "acquirer"
 class GatewayHost(ConversationHost):
     """One link, no SAF: what the gateway owes is a duty in its store, which any gateway may work."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        super().__init__([LinkMachine(ACQUIRER, dialect)])
+    def __init__(self, dialect: Dialect, profile: LinkProfile | None = None) -> None:
+        super().__init__([LinkMachine(ACQUIRER, dialect, profile)])
 
     def restore(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Take the rows of a restart: this host keeps none."""

@@ -24,7 +24,6 @@ from node.clock import BusinessClock, Entropy, Wall, system_entropy, wall_clock
 from node.core.steps import NOT_SENT, Silence
 from node.http import HttpServer
 from node.journal import MemoryJournal, StoreError
-from node.link import LinkConfig
 from node.pipes import Pipes
 from node.runtime import Runtime, StoppedError
 
@@ -93,8 +92,8 @@ class GatewayNode:
     ) -> None:
         self.config = config
         spoken = dialect(config.acquirer_dialect)
-        self.host = GatewayHost(spoken)
-        link = LinkConfig(ACQUIRER, "dial", config.acquirer_address, spoken)
+        self.host = GatewayHost(spoken, config.links.profile())
+        link = config.links.config(ACQUIRER, "dial", config.acquirer_address, spoken)
         self.runtime = Runtime(config.name, self.host, MemoryJournal(NO_TABLES), clock, pipes, [link])
         self.store: Store = MemoryStore() if database is None else SqliteStore(database, power_safe=config.power_safe)
         self.ports = Ports(

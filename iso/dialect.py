@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import iso.ebcdic  # noqa: F401  cp1047 becomes a codec
 from iso.compiled import CompiledCodec
@@ -19,6 +19,9 @@ from iso.formats import FieldFormat
 from iso.meanings import MEANINGS, Meaning
 from iso.mti import VERSION_DIGITS
 from iso.wire import Reader, Writer, make_reader, make_writer
+
+if TYPE_CHECKING:
+    from iso.subfields.node import Layout
 
 __all__ = ["APPROVED_CODES", "Dialect"]
 
@@ -70,6 +73,8 @@ class Dialect:
         64 are present: a form that one widely copied specification writes. It is read, never written.
     meanings
         (element, part) to code to words; see `meaning`.
+    layouts
+        Element number to how it is divided, where that differs from the version's common layout; see `layout`.
     codec
         The compiled functions of this dialect; `iso.codec` fills it.
     readers, writers
@@ -91,6 +96,7 @@ class Dialect:
     third_bitmap: str = "none"
     lenient: bool = False
     meanings: Mapping[int, Meaning] = field(default_factory=dict)
+    layouts: Mapping[int, Layout] = field(default_factory=dict)
     codec: CompiledCodec = field(init=False, default_factory=CompiledCodec)
     readers: Mapping[int, Reader] = field(init=False)
     writers: Mapping[int, Writer] = field(init=False)
@@ -121,6 +127,7 @@ class Dialect:
         object.__setattr__(self, "formats", MappingProxyType(formats))
         object.__setattr__(self, "names", MappingProxyType(dict(self.names)))
         object.__setattr__(self, "meanings", MappingProxyType(dict(meanings)))
+        object.__setattr__(self, "layouts", MappingProxyType(dict(self.layouts)))
         object.__setattr__(self, "approved_codes", frozenset(approved))
         object.__setattr__(self, "readers", MappingProxyType(readers))
         object.__setattr__(self, "writers", MappingProxyType(writers))
@@ -185,6 +192,13 @@ class Dialect:
         """
         known = self.meanings.get(element)
         return known(value) if known else None
+
+    def layout(self, element: int) -> Layout | None:
+        """Say how an element is divided in this dialect: its own layout, else the version's; None if it is not."""
+        # Imported here: most who hold a dialect never look inside an element.
+        from iso.subfields.standard import layout_of
+
+        return self.layouts.get(element) or layout_of(element, self.version)
 
     def relaxed(self) -> Dialect:
         """Give the same dialect with `lenient` switched on."""

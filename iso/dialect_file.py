@@ -17,6 +17,7 @@ from iso.errors import ConfigError, LocalProtocolError
 from iso.formats import FieldFormat, WireStyle, field_format, parse_rule
 from iso.framing import framing
 from iso.meanings import MEANINGS, Codes, Meaning, Part
+from iso.subfields import Layout, layout_from
 
 __all__ = ["dialect_from_toml"]
 
@@ -39,7 +40,7 @@ _PLAIN: dict[str, type] = {
     "lenient": bool,
     "approved_codes": list,
 }
-_TOP = {"name", "base", "version", "elements", "meanings", *_STYLE, *_PLAIN}
+_TOP = {"name", "base", "version", "elements", "meanings", "layouts", *_STYLE, *_PLAIN}
 _LAST_ELEMENT = 192
 # Longer than any real element, and a bound on the tables that an element costs.
 _SIZE_MAX = 65_535
@@ -120,7 +121,8 @@ class _Reader:
             spoken = build(name, row)
             formats, names = self.elements(row, dict(spoken.formats), dict(spoken.names))
             meanings = self.meanings(row)
-            return replace(spoken, formats=formats, names=names, meanings=meanings, **plain)
+            layouts = self.layouts(formats)
+            return replace(spoken, formats=formats, names=names, meanings=meanings, layouts=layouts, **plain)
         except ConfigError as error:
             if error.file == self.file:
                 raise
@@ -216,6 +218,18 @@ class _Reader:
         if parsed.prefix_digits and parsed.size >= 10**parsed.prefix_digits and style.lengths in ("text", "bcd"):
             raise self.wrong(path, rule, "a length that its dots can say")
         return field_format(parsed, style)
+
+    def layouts(self, formats: Mapping[int, FieldFormat]) -> dict[int, Layout]:
+        table = self.take(self.document, "layouts", dict) if "layouts" in self.document else {}
+        found = {}
+        for key, given in table.items():
+            element = self.number(key, "layouts.")
+            if element not in formats:
+                raise self.wrong(f"layouts.{key}", key, "an element of this dialect")
+            if not isinstance(given, dict):
+                raise self.wrong(f"layouts.{key}", given, "a TOML table")
+            found[element] = layout_from(given, source=self.file, key=f"layouts.{key}")
+        return found
 
     def meanings(self, row: Row) -> dict[int, Meaning]:
         known: dict[int, Meaning] = dict(row.meanings or MEANINGS[row.version])

@@ -17,7 +17,7 @@ from iso.errors import ConfigError
 from iso.formats import WireStyle, field_format, parse_rule
 from iso.meanings import MEANINGS_BASE1, Meaning
 
-__all__ = ["DIALECT_NAMES", "Row", "build", "dialect", "row_of"]
+__all__ = ["DIALECT_NAMES", "Row", "build", "dialect", "known_names", "register", "row_of"]
 
 
 class Row(NamedTuple):
@@ -67,22 +67,42 @@ _ROWS = {
 }
 
 DIALECT_NAMES = tuple(_ROWS)
-"""Names that `dialect` knows."""
+"""Names of the built-in dialects."""
 
 
-@cache
+_OWN: dict[str, Dialect] = {}
+
+
+def register(own: Dialect) -> None:
+    """Let `dialect` find a user's own dialect by its name, from now on and everywhere in this process.
+
+    Raises
+    ------
+    ConfigError
+        The name is that of a built-in dialect.
+    """
+    if own.name in _ROWS:
+        raise ConfigError("dialects", "name", own.name, "a name that no built-in dialect has")
+    _OWN[own.name] = own
+
+
+def known_names() -> tuple[str, ...]:
+    """Return every name that `dialect` finds: the built-in ones and those that were registered."""
+    return (*DIALECT_NAMES, *sorted(_OWN))
+
+
 def dialect(name: str) -> Dialect:
     """Find a dialect by name.
 
     Parameters
     ----------
     name
-        One of `DIALECT_NAMES`.
+        One of `known_names()`.
 
     Returns
     -------
     Dialect
-        Always the same object for the same name.
+        Always the same object for the same name, unless it is registered anew.
 
     Raises
     ------
@@ -94,9 +114,15 @@ def dialect(name: str) -> Dialect:
     >>> dialect("ebcdic93")
     Dialect('ebcdic93', 1993)
     """
+    own = _OWN.get(name)
+    return own if own is not None else _built_in(name)
+
+
+@cache
+def _built_in(name: str) -> Dialect:
     row = _ROWS.get(name)
     if row is None:
-        raise ConfigError("dialects", "name", name, f"one of {', '.join(DIALECT_NAMES)}")
+        raise ConfigError("dialects", "name", name, f"one of {', '.join(known_names())}")
     return build(name, row)
 
 

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from iso.errors import CardrailsError
+from node.link_settings import LinkSettings
 from node.settings import Section
 from switch.core.routing import RouteTable
 from switch.core.rules import SwitchRules
@@ -62,6 +63,7 @@ class SwitchConfig(Section):
     in_flight_max: int = Field(default=10_000, ge=1)
     ended_max: int = Field(default=20_000, ge=1)
     tombstones_max: int = Field(default=10_000, ge=1)
+    links: LinkSettings = LinkSettings()
 
     @model_validator(mode="after")
     def _routes_are_clear(self) -> Self:

@@ -13,10 +13,9 @@ from hsm_sim.core import indexes
 from hsm_sim.protect import HsmProtector
 from iso import dialect
 from node.clock import BusinessClock
-from node.core.link import LinkMachine, LinkProfile
+from node.core.link import LinkMachine
 from node.core.saf import SafMachine, SafRules
 from node.journal import Journal, MemoryJournal, SqliteJournal
-from node.link import LinkConfig
 from node.pipes import Pipes
 from node.runtime import Runtime
 from switch.config import SwitchConfig
@@ -40,10 +39,9 @@ def open_journal(path: Path | None, *, power_safe: bool = False) -> Journal:
     return SqliteJournal(path, METADATA, MIGRATIONS, power_safe=power_safe)
 
 
-def build_switch(
-    config: SwitchConfig, profile: LinkProfile | None = None, saf: SafRules | None = None
-) -> SwitchMachine:
+def build_switch(config: SwitchConfig, saf: SafRules | None = None) -> SwitchMachine:
     """Return the machine that a configuration describes. Pure: no file, no socket, no clock."""
+    profile = config.links.profile()
     links = [LinkMachine(ACQUIRER, dialect(config.dialect), profile)]
     links += [LinkMachine(issuer.name, dialect(issuer.dialect), profile) for issuer in config.issuers]
     return SwitchMachine(links, config.routes(), config.rules(), SafMachine(saf))
@@ -64,8 +62,11 @@ class SwitchNode:
         self.config = config
         self.machine = build_switch(config)
         speaks = dialect(config.dialect)
-        links = [LinkConfig(ACQUIRER, "listen", config.address, speaks)]
-        links += [LinkConfig(issuer.name, "dial", issuer.address, dialect(issuer.dialect)) for issuer in config.issuers]
+        links = [config.links.config(ACQUIRER, "listen", config.address, speaks)]
+        links += [
+            config.links.config(issuer.name, "dial", issuer.address, dialect(issuer.dialect))
+            for issuer in config.issuers
+        ]
         zone = HsmProtector(hsm, indexes.zak("acquirer"), timeout_s=config.hsm_timeout_s)
         self.runtime = Runtime(
             config.name,

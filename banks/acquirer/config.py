@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from banks.acquirer.books import AcquirerRules
 from banks.core.merchants import Directory, Merchant, Terminal
+from node.link_settings import LinkSettings
 from node.settings import Section
 
 
@@ -50,6 +51,7 @@ class AcquirerConfig(Section):
     merchants: tuple[MerchantConfig, ...]
     network_timeout_s: float = Field(default=15.0, gt=0)
     settled_max: int = Field(default=50_000, ge=100)
+    links: LinkSettings = LinkSettings()
 
     @model_validator(mode="after")
     def _identifiers_are_unique(self) -> Self:

@@ -15,7 +15,7 @@ from banks.acquirer.store import METADATA
 from iso import dialect
 from node.clock import BusinessClock
 from node.journal import Journal, MemoryJournal, SqliteJournal
-from node.link import LinkConfig, Protector
+from node.link import Protector
 from node.pipes import Pipes
 from node.runtime import Runtime
 
@@ -54,10 +54,10 @@ class AcquirerNode:
     ) -> None:
         self.config = config
         gateway, network = dialect(config.dialect), dialect(config.network_dialect)
-        self.host = build_acquirer(gateway, network, config.directory(), config.rules())
+        self.host = build_acquirer(gateway, network, config.directory(), config.rules(), profile=config.links.profile())
         links = [
-            LinkConfig(GATEWAY, "listen", config.address, gateway),
-            LinkConfig(NETWORK, "dial", config.network_address, network),
+            config.links.config(GATEWAY, "listen", config.address, gateway),
+            config.links.config(NETWORK, "dial", config.network_address, network),
         ]
         protectors = {NETWORK: protector} if protector is not None else {}
         self.runtime = Runtime(config.name, self.host, journal, clock, pipes, links, protectors=protectors)

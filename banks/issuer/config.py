@@ -14,6 +14,7 @@ from banks.issuer.books import WEEK_S, IssuerRules
 from banks.issuer.seeding import CardSeed
 from iso import ConfigError
 from iso.masks import luhn_valid, mask_pan, mask_text
+from node.link_settings import LinkSettings
 from node.settings import Section, first_problem
 
 SEED_FILE = "seed_cards.toml"
@@ -98,6 +99,7 @@ class IssuerConfig(Section):
     answer_timeout_s: float = Field(default=8.0, gt=0)
     hold_s: int = Field(default=WEEK_S, gt=0)
     settled_max: int = Field(default=50_000, ge=100)
+    links: LinkSettings = LinkSettings()
 
     def rules(self) -> IssuerRules:
         """Return what the pure host is built with."""

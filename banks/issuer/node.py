@@ -17,7 +17,6 @@ from iso import dialect
 from iso.errors import CardrailsError
 from node.clock import BusinessClock
 from node.journal import Journal, MemoryJournal, SqliteJournal
-from node.link import LinkConfig
 from node.pipes import Pipes
 from node.runtime import Port, Runtime
 
@@ -60,8 +59,8 @@ class IssuerNode:
         hsm: Port,
     ) -> None:
         self.config = config
-        self.host = build_issuer(dialect(config.dialect), config.rules())
-        link = LinkConfig(NETWORK, "listen", config.address, dialect(config.dialect))
+        self.host = build_issuer(dialect(config.dialect), config.rules(), config.links.profile())
+        link = config.links.config(NETWORK, "listen", config.address, dialect(config.dialect))
         self.runtime = Runtime(config.name, self.host, journal, clock, pipes, [link], {"hsm": hsm})
         self._seeds = [card.seed() for card in config.own(cards)]
 

@@ -102,7 +102,8 @@ class LinkMachine:
                 turn.note(self.name, "undeliverable", f"{message.mti} {message.stan}: no connection for the response")
                 return
             connection = other.number
-        for candidate in (message, _cut_down(message, (7, 11, 32, 37, 41, 70)), _cut_down(message, (7, 11))):
+        for elements in _LESS_AND_LESS:
+            candidate = _cut_down(message, elements) if elements else message
             try:
                 payload = self._encode(candidate, turn)
             except LocalProtocolError as error:
@@ -363,6 +364,10 @@ class LinkMachine:
         if not self.profile.sign_on or is_asked or connection.is_closing or self.is_draining:
             return float("inf")
         return connection.heard_at + self.profile.echo_idle_s * (1 + connection.echoes_missed)
+
+
+_LESS_AND_LESS = ((), (7, 11, 32, 37, 41, 70), (7, 11))
+"""What of a response is tried: all of it, what identifies it, and the least that matches it with its request."""
 
 
 def _cut_down(message: Message, elements: tuple[int, ...]) -> Message:

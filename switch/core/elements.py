@@ -126,26 +126,30 @@ def kept(message: Message) -> dict[int, str]:
     return {element: value for element in KEPT if (value := message.get(element)) is not None}
 
 
-def returned(answer: Message, settled: str, network_id: str) -> dict[int, str]:
+def returned(answer: Message, pan: str, settled: str, network_id: str) -> dict[int, str]:
     """Return what the answer to the acquirer has beyond the echo and DE 39, safe to store.
 
     Parameters
     ----------
+    pan
+        The card number that the issuer was asked about: an element or tag that says it stays here.
     settled
         DE 15 of the issuer's leg: the network sets the settlement date, no issuer does.
     network_id
         The network transaction id, for DE 48.
     """
-    elements = {element: value for element in _RETURNED if (value := answer.get(element)) is not None}
+    elements = {
+        element: value for element in _RETURNED if (value := answer.get(element)) is not None and pan not in value
+    }
     elements[15] = settled
-    elements[48] = _private(answer.get(48) or "", network_id)
+    elements[48] = _private(answer.get(48) or "", pan, network_id)
     return elements
 
 
-def _private(text: str, network_id: str) -> str:
+def _private(text: str, pan: str, network_id: str) -> str:
     try:
         tags: Mapping[str, str] = parse_private(text)
     except RemoteProtocolError:
         tags = {}
-    kept_tags = {tag: value for tag, value in tags.items() if tag not in SECRET_TAGS}
+    kept_tags = {tag: value for tag, value in tags.items() if tag not in SECRET_TAGS and pan not in value}
     return build_private({**kept_tags, NETWORK_TRANSACTION_ID: network_id})

@@ -84,6 +84,8 @@ class Leg:
         Business time at which the request came.
     request
         The acquirer's request, or its latest copy, while somebody waits for the answer. Memory only.
+    pan
+        The card number while the issuer is asked, so that it can be kept out of the answer; else "". Memory only.
     """
 
     __slots__ = (
@@ -97,6 +99,7 @@ class Leg:
         "key",
         "mti",
         "names",
+        "pan",
         "received_at",
         "request",
         "state",
@@ -114,6 +117,7 @@ class Leg:
         self.code = ""
         self.answer: dict[int, str] = {}
         self.request: Message | None = None
+        self.pan = ""
         self.connection = 0
         self.key: InFlightKey | None = None
 
@@ -222,6 +226,7 @@ class LegBook:
 
     def _end(self, leg: Leg) -> None:
         leg.request = leg.key = None
+        leg.pan = ""
         self._ended.append(leg)
         while len(self._ended) > self.ended_max:
             oldest = self._ended.popleft()

@@ -281,15 +281,15 @@ class SwitchMachine(Host):
             self._refused(leg, MALFUNCTION if value is None else refusal_code(value.code), turn)
             return
         if is_token(leg.request.pan):
-            leg.card, pan, cvv2 = leg.request.pan, value.pan, value.cvv2
+            leg.card, leg.pan, cvv2 = leg.request.pan, value.pan, value.cvv2
         else:
-            leg.card, pan, cvv2 = SEALED_PREFIX + value.sealed, leg.request.pan, ""
-        leg.issuer = self.routes.link_of(pan) or ""
+            leg.card, leg.pan, cvv2 = SEALED_PREFIX + value.sealed, leg.request.pan, ""
+        leg.issuer = self.routes.link_of(leg.pan) or ""
         link = self.links.get(leg.issuer)
         if link is None:
             self._refused(leg, NO_ISSUER, turn)
             return
-        message = issuer_request(leg.request, pan, cvv2, turn.at)
+        message = issuer_request(leg.request, leg.pan, cvv2, turn.at)
         try:
             leg.key = link.request(message, self.rules.leg_timeout_s, now, turn)
         except LocalProtocolError as error:
@@ -314,7 +314,7 @@ class SwitchMachine(Host):
         code = answer.response_code or MALFUNCTION
         is_withdrawn = leg.state is State.WITHDRAWN
         network_id = network_transaction_id(turn.at, self._network_ids.next(turn))
-        leg.answer = returned(answer, leg.elements[15], network_id)
+        leg.answer = returned(answer, leg.pan, leg.elements[15], network_id)
         if code not in APPROVED:
             leg.see(Cause.ISSUER_DECLINED)
             self._end(leg, code, turn)

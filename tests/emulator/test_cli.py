@@ -91,6 +91,7 @@ class TestBadTopologies:
             ('bins = ["4", "990001"]', 'bins = ["5"]', ["nodes", "bin 5 is routed to both issuers"]),
             ('mcc = "5814"', 'mcc = "58"', ["merchants[0].mcc", "58"]),
             ('currency = "usd"', 'currency = "xxx"', ["merchants[0].currency", "xxx", "ISO 4217"]),
+            ("# [links]", "[links]\nconnections = 0", ["links.connections", "0", "greater than or equal to 1"]),
             ("[control]", "[controls]", ["controls", "not permitted"]),
             ("[deadlines]", "[deadlines", ["(syntax)", "must be TOML"]),
         ],

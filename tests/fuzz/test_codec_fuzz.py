@@ -1,8 +1,8 @@
 """The codec under bytes that nobody meant to send, seeded with what other systems wrote.
 
-Atheris does not build for every Python, so Hypothesis drives: it mutates the corpus, splices its messages, and plays
-with lengths and bitmaps. The law: a message or RemoteProtocolError, the same from the fast and the slow path, and never
-more memory than a small multiple of the input.
+Hypothesis is the fuzzer: it needs no compiler and shrinks what it finds. It mutates the corpus, splices its messages,
+and plays with lengths and bitmaps. The law: a message or RemoteProtocolError, the same from the fast and the slow
+path, and never more memory than a small multiple of the input.
 """
 
 from __future__ import annotations

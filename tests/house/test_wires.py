@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from emulator.topology import CapturesSection, TlsSection, Topology, on_free_ports, read_topology
+from node.link_settings import LinkSettings
 from tests.support import tshark
 from tests.support.certificates import Authority
-from tests.support.house import running_house
+from tests.support.house import HouseHandle, running_house
 
 pytestmark = pytest.mark.house
 
@@ -28,6 +29,47 @@ def encrypted(topology: Topology, section: TlsSection) -> Topology:
             if isinstance(value, str) and value.startswith("tcp://"):
                 node[key] = value.replace("tcp://", "tls://")
     return Topology.model_validate({**data, "tls": section.model_dump()})
+
+
+def signed_on(house: HouseHandle) -> dict[tuple[str, str], int]:
+    """Return how many connections carry traffic, at each end of each link: (node, its name for the link)."""
+
+    async def counted() -> dict[tuple[str, str], int]:
+        nodes = {name: started.node for name, started in house.house.nodes.items() if name != "hsm"}
+        return {
+            (name, link.name): sum(connection.carries_traffic for connection in link.connections.values())
+            for name, node in nodes.items()
+            for link in (node.machine if name == "switch" else node.host).links.values()
+        }
+
+    return dict(house.run(counted))
+
+
+class TestLinks:
+    """The topology's section on links holds for both ends of every ISO 8583 link."""
+
+    def test_three_connections_on_each(self, tmp_path: Path) -> None:
+        topology = read_topology(None).model_copy(update={"links": LinkSettings(connections=3)})
+
+        with running_house(tmp_path, topology) as house:
+            ends = {
+                *(("gateway", "acquirer"), ("acquirer", "gateway"), ("acquirer", "network"), ("switch", "acquirer")),
+                *(("switch", "issuer-a"), ("issuer-a", "network"), ("switch", "issuer-b"), ("issuer-b", "network")),
+            }
+            assert house.eventually(lambda: signed_on(house) == dict.fromkeys(ends, 3)), signed_on(house)
+
+            assert [pay(house) for _ in range(4)] == ["succeeded"] * 4
+            assert signed_on(house) == dict.fromkeys(ends, 3)
+
+    def test_no_sign_on_and_terminals_that_must_match(self, tmp_path: Path) -> None:
+        links = LinkSettings(sign_on=False, match_terminal=True)
+        topology = read_topology(None).model_copy(update={"links": links})
+
+        with running_house(tmp_path, topology) as house:
+            assert pay(house) == "succeeded"
+            classes = {crossing["mti"][1] for crossing in house.house.crossings() if crossing.get("mti")}
+
+        assert classes == {"1"}
 
 
 class TestCaptures:
@@ -75,11 +117,12 @@ class TestTls:
 
     def test_free_ports_keep_what_the_topology_says_about_wires(self, tmp_path: Path) -> None:
         captures, section = CapturesSection(folder=tmp_path), TlsSection(authorities=tmp_path / "authority.pem")
-        topology = encrypted(read_topology(None), section).model_copy(update={"captures": captures})
+        links = LinkSettings(connections=2)
+        topology = encrypted(read_topology(None), section).model_copy(update={"captures": captures, "links": links})
 
         free = on_free_ports(topology)
 
-        assert (free.captures, free.tls) == (captures, section)
+        assert (free.captures, free.tls, free.links) == (captures, section, links)
         assert free.nodes.switch.iso == "tls://127.0.0.1:0"
 
 

@@ -77,6 +77,13 @@ class TestPythonCodecs:
         assert raw.endswith(bytes.fromhex("AD81BD5F"))
         assert decode(raw, dialect("ebcdic87"))[48] == "[a]^"
 
+    def test_the_other_characters_that_two_pages_disagree_about(self) -> None:
+        assert "\u00ac\u00a8\u00dd".encode("cp1047") == bytes.fromhex("B0BBBA")
+
+    def test_new_line_and_line_feed_stay_two_characters(self) -> None:
+        assert "\u0085\n".encode("cp1047") == bytes.fromhex("1525")
+        assert bytes.fromhex("1525").decode("cp1047") == "\u0085\n"
+
 
 class TestIso8583sim:
     """It calls DE 3 = 30 a balance inquiry and 31 a mini-statement."""

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from iso import Message, RemoteProtocolError, decode, dialect, encode, framing
-from iso.echo import NO_PAN
+from iso.dialect_file import dialect_from_toml
+from iso.echo import NO_PAN, EchoProfile
 from iso.lifecycle import reversal_of
 from iso.mti import is_answered_by, response_mti
 from iso.original import OriginalData
@@ -119,6 +120,15 @@ class TestJposSaf:
 
         assert [entry.link for entry in saf.due(0.0)] == ["alive"]
 
+    def test_one_destination_gets_several_at_once(self) -> None:
+        saf, turn = SafMachine(), Turn(AT)
+        for number in range(3):
+            reversal = reversal_of(authorisation_request(), stan=f"00090{number}", at=AT)
+            saf.put(SafEntry(str(number), "issuer", f"card {number}", reversal, ""), turn)
+        saf.link_up("issuer")
+
+        assert [entry.identifier for entry in saf.due(0.0)] == ["0", "1", "2"]
+
 
 class TestIso8583sim:
     """Repeats are answered by x110 and x130; a late 0110 is not handed to the caller of a 0400; DE 90 is echoed."""
@@ -172,6 +182,20 @@ class TestIso8583sim:
     def test_what_a_response_echoes_is_a_profile_and_the_card_number_need_not_come_back(self) -> None:
         assert 2 not in authorisation_request().reply("00", echo=NO_PAN)
 
+    def test_a_profile_may_echo_the_authorisation_code_of_a_reversal(self) -> None:
+        reversal = reversal_of(authorisation_request(), stan="000900", at=AT).with_fields({38: "A1B2C3"})
+        talkative = EchoProfile("talkative", (7, 11), {"04": (38, 90)})
+
+        assert (reversal.reply("00", echo=talkative)[38], 38 in reversal.reply("00")) == ("A1B2C3", False)
+
+    def test_a_dialect_may_call_a_transaction_type_otherwise_and_no_other_dialect_hears_of_it(self) -> None:
+        spoken = dialect_from_toml(
+            'name = "other"\nbase = "ascii87"\n[meanings.3]\n30 = "balance inquiry"\n31 = "mini-statement"'
+        )
+
+        assert (spoken.meaning(3, "310000") or "").startswith("mini-statement")
+        assert (ASCII.meaning(3, "310000") or "").startswith("balance inquiry")
+
 
 class TestQmux:
     """A response without DE 41 is still matched, and originators 6 to 8 are no MTIs."""
@@ -197,6 +221,10 @@ class TestJposDocument:
     def test_forty_six_bytes_have_two_different_prefixes(self) -> None:
         assert framing("len2-bcd").encode(b"x" * 46)[:2] == b"\x00\x46"
         assert framing("len2-be").encode(b"x" * 46)[:2] == b"\x00\x2e"
+
+    def test_the_packed_form_is_read_back_as_46_bytes(self) -> None:
+        assert framing("len2-bcd").decoder().feed(b"\x00\x46" + b"x" * 46) == [b"x" * 46]
+        assert framing("len2-be").decoder().feed(b"\x00\x46" + b"x" * 46) == []
 
     def test_the_packed_one_is_read_as_46_and_not_as_70(self) -> None:
         assert framing("len2-bcd").decoder().feed(b"\x00\x46" + b"x" * 46) == [b"x" * 46]

@@ -7,9 +7,10 @@ import re
 import tomllib
 from pathlib import Path
 
-from emulator.topology import CapturesSection, TlsSection
+from emulator.topology import CapturesSection, TlsSection, default_text
 from node.core.link import LinkProfile
 from node.link import LinkConfig
+from node.link_settings import LinkSettings
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "links.md").read_text("utf-8")
 HOLDERS = {"LinkProfile": LinkProfile, "LinkConfig": LinkConfig}
@@ -44,7 +45,14 @@ class TestTheDocument:
         assert missing == {"LinkConfig.redial_max_s"}
 
     def test_settings(self) -> None:
-        tls, captures = (tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL))
+        links, tls, captures = (tomllib.loads(block) for block in re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL))
 
+        assert LinkSettings(**links["links"]).connections == 3
         assert TlsSection(**tls["tls"]).mutual
         assert CapturesSection(**captures["captures"]).folder == Path("captures")
+
+    def test_the_default_topology_lists_every_setting_with_its_default(self) -> None:
+        listed = re.search(r"^# \[links\].*\n((?:# .*\n)+)", default_text(), re.MULTILINE)
+
+        assert listed is not None
+        assert tomllib.loads(re.sub(r"^# ", "", listed[1], flags=re.MULTILINE)) == LinkSettings().model_dump()
