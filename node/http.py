@@ -82,6 +82,7 @@ class HttpServer:
             access_log=False,
             lifespan="off",
             server_header=False,
+            proxy_headers=False,
             timeout_keep_alive=self._keep_alive_s,
         )
         config.load()

@@ -67,19 +67,23 @@ class _Asker:
         self._port = port
         self._inbox = inbox
         self._waiting: list[Ask] = []
-        self._wake = anyio.Event()
+        self._idle: list[anyio.Event] = []
+        self._is_called = False
 
     def put(self, ask: Ask) -> None:
         self._waiting.append(ask)
-        self._wake.set()
+        # One asker for all that waits: the others would wake for nothing.
+        if self._idle and not self._is_called:
+            self._is_called = True
+            self._idle.pop().set()
 
     async def run(self) -> None:
         while True:
             while not self._waiting:
-                # Shared by all askers of the port: a new event only when the last one has been used up.
-                if self._wake.is_set():
-                    self._wake = anyio.Event()
-                await self._wake.wait()
+                called = anyio.Event()
+                self._idle.append(called)
+                await called.wait()
+                self._is_called = False
             batch, self._waiting = self._waiting, []
             for ask, answer in zip(batch, await self._call(batch), strict=True):
                 self._inbox.put(Answered(ask.key, answer))
