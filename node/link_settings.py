@@ -30,6 +30,7 @@ class LinkSettings(Section):
     in_flight_max: _Count = _PROFILE["in_flight_max"]
     match_terminal: bool = _PROFILE["match_terminal"]
     remembered_max: int = Field(default=_PROFILE["remembered_max"], ge=0)
+    echo: Literal["house", "no-pan", "minimal"] = _PROFILE["echo"]
 
     connections: _Count = _LINK["connections"]
     connections_max: _Count = _LINK["connections_max"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from iso import Dialect, LocalProtocolError, Message, RemoteProtocolError, decode, encode
 from iso.dialect import APPROVED_CODES
+from iso.echo import ECHO_PROFILES, HOUSE
 from iso.pan import masked_window
 from iso.salvage import salvage
 from iso.translate import to_1987, to_1993
@@ -102,6 +103,7 @@ class LinkMachine:
                 turn.note(self.name, "undeliverable", f"{message.mti} {message.stan}: no connection for the response")
                 return
             connection = other.number
+        message = self._narrowed(message)
         for elements in _LESS_AND_LESS:
             candidate = _cut_down(message, elements) if elements else message
             try:
@@ -247,6 +249,13 @@ class LinkMachine:
 
     def _key(self, message: Message) -> InFlightKey:
         return key_of(message, with_terminal=self.profile.match_terminal)
+
+    def _narrowed(self, response: Message) -> Message:
+        """Take out of a response what the house echoes and this link does not."""
+        if self.profile.echo == HOUSE.name:
+            return response
+        kept = ECHO_PROFILES[self.profile.echo].elements(response.mti)
+        return response.with_fields({de: None for de in HOUSE.elements(response.mti) if de not in kept})
 
     def _encode(self, message: Message, turn: Turn) -> bytes:
         if self.dialect.version == "1993":

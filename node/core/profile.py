@@ -26,6 +26,8 @@ class LinkProfile(NamedTuple):
     """Add DE 41 to the correlation key."""
     remembered_max: int = 1_000
     """Ended requests that are kept to explain a late response."""
+    echo: str = "house"
+    """What of a request comes back in its response: "house", "no-pan" or "minimal" (`iso.echo`)."""
 
 
 class ArrivalKind(Enum):

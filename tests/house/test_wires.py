@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -70,6 +71,17 @@ class TestLinks:
             classes = {crossing["mti"][1] for crossing in house.house.crossings() if crossing.get("mti")}
 
         assert classes == {"1"}
+
+    @pytest.mark.parametrize("echo", ["no-pan", "minimal"])
+    def test_responses_that_echo_less_pay_as_well(self, tmp_path: Path, echo: Literal["no-pan", "minimal"]) -> None:
+        topology = read_topology(None).model_copy(update={"links": LinkSettings(echo=echo)})
+
+        with running_house(tmp_path, topology) as house:
+            assert pay(house) == "succeeded"
+            responses = [crossing for crossing in house.house.crossings() if crossing.get("mti", "")[1:3] == "11"]
+
+        assert len(responses) == 6
+        assert [response for response in responses if "2" in response["fields"]] == []
 
 
 class TestCaptures:

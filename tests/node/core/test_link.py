@@ -497,6 +497,24 @@ class TestBadInput:
         assert wire.receive(wire.listener, encode(request(), dialect("ascii87"))).is_empty
 
 
+class TestEchoProfiles:
+    """What of a request comes back in its response is agreed link by link."""
+
+    @pytest.mark.parametrize(
+        ("profile", "echoed"),
+        [("house", {2, 3, 4, 7, 11, 37, 41}), ("no-pan", {3, 4, 7, 11, 37, 41}), ("minimal", {7, 11, 37, 41})],
+    )
+    def test_a_link_echoes_by_its_profile(self, profile: str, echoed: set[int]) -> None:
+        wire = Wire(profile=LinkProfile(echo=profile)).signed_on()
+        turn = wire.listener.turn()
+
+        wire.listener.link.respond(request().reply("00"), 1, turn)
+
+        sent = turn.sent("peer")[0]
+        assert {de for de in (2, 3, 4, 7, 11, 37, 41) if de in sent} == echoed
+        assert sent.response_code == "00"
+
+
 class TestTranslation:
     """Inside the house messages are in the 1987 form; a 1993 link translates at its edge."""
 
