@@ -204,6 +204,19 @@ class MemoryJournal:
         """Do nothing: there is no file."""
 
 
+def open_journal(path: Path | None, metadata: MetaData, migrations: str, *, power_safe: bool = False) -> Journal:
+    """Return a room's journal in a file, or in memory if `path` is None.
+
+    Raises
+    ------
+    StoreError
+        Another process writes this file.
+    """
+    if path is None:
+        return MemoryJournal(metadata)
+    return SqliteJournal(path, metadata, migrations, power_safe=power_safe)
+
+
 _DIALECT = sqlite.dialect()
 
 

@@ -15,7 +15,8 @@ from iso import dialect
 from node.clock import BusinessClock
 from node.core.link import LinkMachine
 from node.core.saf import SafMachine, SafRules
-from node.journal import Journal, MemoryJournal, SqliteJournal
+from node.journal import Journal
+from node.journal import open_journal as journal_at
 from node.pipes import Pipes
 from node.runtime import Runtime
 from switch.config import SwitchConfig
@@ -27,16 +28,8 @@ MIGRATIONS = "switch.migrations"
 
 
 def open_journal(path: Path | None, *, power_safe: bool = False) -> Journal:
-    """Return the switch's journal in a file, or in memory if `path` is None.
-
-    Raises
-    ------
-    StoreError
-        Another process writes this file.
-    """
-    if path is None:
-        return MemoryJournal(METADATA)
-    return SqliteJournal(path, METADATA, MIGRATIONS, power_safe=power_safe)
+    """Return the switch's journal; see `node.journal.open_journal`."""
+    return journal_at(path, METADATA, MIGRATIONS, power_safe=power_safe)
 
 
 def build_switch(config: SwitchConfig, saf: SafRules | None = None) -> SwitchMachine:

@@ -14,7 +14,8 @@ from banks.acquirer.host import GATEWAY, build_acquirer
 from banks.acquirer.store import METADATA
 from iso import dialect
 from node.clock import BusinessClock
-from node.journal import Journal, MemoryJournal, SqliteJournal
+from node.journal import Journal
+from node.journal import open_journal as journal_at
 from node.link import Protector
 from node.pipes import Pipes
 from node.runtime import Runtime
@@ -23,16 +24,8 @@ MIGRATIONS = "banks.acquirer.migrations"
 
 
 def open_journal(path: Path | None, *, power_safe: bool = False) -> Journal:
-    """Return the acquirer's journal in a file, or in memory if `path` is None.
-
-    Raises
-    ------
-    StoreError
-        Another process writes this file.
-    """
-    if path is None:
-        return MemoryJournal(METADATA)
-    return SqliteJournal(path, METADATA, MIGRATIONS, power_safe=power_safe)
+    """Return the acquirer's journal; see `node.journal.open_journal`."""
+    return journal_at(path, METADATA, MIGRATIONS, power_safe=power_safe)
 
 
 class AcquirerNode:

@@ -16,7 +16,8 @@ from banks.issuer.store import METADATA
 from iso import dialect
 from iso.errors import CardrailsError
 from node.clock import BusinessClock
-from node.journal import Journal, MemoryJournal, SqliteJournal
+from node.journal import Journal
+from node.journal import open_journal as journal_at
 from node.pipes import Pipes
 from node.runtime import Port, Runtime
 
@@ -26,16 +27,8 @@ SEED_ATTEMPTS = 15
 
 
 def open_journal(path: Path | None, *, power_safe: bool = False) -> Journal:
-    """Return the issuer's journal in a file, or in memory if `path` is None.
-
-    Raises
-    ------
-    StoreError
-        Another process writes this file.
-    """
-    if path is None:
-        return MemoryJournal(METADATA)
-    return SqliteJournal(path, METADATA, MIGRATIONS, power_safe=power_safe)
+    """Return the issuer's journal; see `node.journal.open_journal`."""
+    return journal_at(path, METADATA, MIGRATIONS, power_safe=power_safe)
 
 
 class IssuerNode:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iso import ConfigError, Dialect, Message, RemoteProtocolError, decode, dialect, encode
+from iso import ConfigError, Message, RemoteProtocolError, decode, dialect, encode
 from iso.codec import decode_with_spans
 from iso.dialect_file import dialect_from_toml
 from iso.dialects import DIALECT_NAMES
@@ -34,6 +34,59 @@ THIRD = {
     )
     for form in ("after-second", "element-65")
 }
+
+
+KEYS = st.sampled_from(
+    [
+        "name",
+        "base",
+        "version",
+        "text",
+        "numeric",
+        "lengths",
+        "framing",
+        "header",
+        "mac",
+        "approved_codes",
+        "lenient",
+        "elements",
+        "meanings",
+        "layouts",
+        "default_header",
+        "header_bytes",
+        "third_bitmap",
+        "pad",
+        "unknown",
+    ]
+)
+VALUES = st.sampled_from(
+    [
+        '"x"',
+        '"ascii87"',
+        '"1987"',
+        '"bcd"',
+        '"cp1047"',
+        '"len4-ascii"',
+        '"tpdu"',
+        '"utf-16"',
+        '""',
+        "1",
+        "-1",
+        "1.5",
+        "true",
+        "[]",
+        '["00"]',
+        "{}",
+        '{48 = "n6"}',
+        '{48 = {rule = "ans..9", text = "cp500"}}',
+        '{48 = {layout = "ber"}}',
+        "1979-05-27",
+    ]
+)
+
+
+def as_toml(table: dict[str, str]) -> str:
+    return "\n".join(f"{key} = {value}" for key, value in table.items())
 
 
 class TestCodePage1047:
@@ -302,12 +355,17 @@ class TestFile:
         assert (caught.value.file, caught.value.key) == ("own.toml", key)
         assert "\n" not in str(caught.value)
 
-    @given(text=st.text(max_size=80))
-    def test_any_text_is_a_dialect_or_a_config_error(self, text: str) -> None:
+    @given(text=st.one_of(st.text(max_size=80), st.dictionaries(KEYS, VALUES, max_size=6).map(as_toml)))
+    def test_any_text_is_a_dialect_or_one_line_about_the_file(self, text: str) -> None:
         try:
-            assert isinstance(dialect_from_toml(text), Dialect)
-        except ConfigError:
-            assert True
+            made = dialect_from_toml(text, "own.toml")
+        except ConfigError as error:
+            said = str(error)
+        else:
+            said = f"own.toml: {made.name}"
+
+        assert said.startswith("own.toml: ")
+        assert "\n" not in said
 
     @pytest.mark.parametrize("rule", ["n6", "a..20", "an9", "ans...999", "z..37", "b..50", "b8", "x+n9"])
     @pytest.mark.parametrize("base", ["ascii87", "ascii87-hex", "pos-bcd87", "base1", "ebcdic87"])
