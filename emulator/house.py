@@ -157,6 +157,9 @@ class House:
             if name == "hsm":
                 ports = {party: _host_port(self.place.addresses[f"hsm/{party}"]) for party in PARTIES}
                 info[name] = {**ports["gateway"], "parties": ports}
+                for more in ("open", "shared"):
+                    if f"hsm/{more}" in self.place.addresses:
+                        info[name][more] = _host_port(self.place.addresses[f"hsm/{more}"])
             else:
                 info[name] = _host_port(self.place.addresses[name])
                 section = getattr(nodes, name.replace("-", "_"))

@@ -10,6 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from hsm_sim.config import FaultConfig, LmkConfig, PolicyConfig, VaultConfig
 from iso import ConfigError, IsoError
 from iso.dialect_file import dialect_from_toml
 from iso.dialects import known_names, register
@@ -88,18 +89,31 @@ class _Node(Section):
 
 
 class HsmSection(_Node):
-    """One host port per party."""
+    """One host port per party; `open` is one more, on loopback, for anybody under the public test LMKs."""
 
     gateway: str
     acquirer: str
     switch: str
     issuer_a: str = Field(alias="issuer-a")
     issuer_b: str = Field(alias="issuer-b")
+    open: str | None = None
+    shared: str | None = None
+    """With mutual TLS: one more port for every party; the certificate says which it is."""
+    in_process: bool = False
+    """Nodes in the HSM's own process ask it without a socket: to measure what the socket costs."""
+    header_length: int = Field(default=4, ge=1, le=255)
+    audit: Literal["security", "all", "off"] = "security"
+    pin_fails_max: int = Field(default=10, ge=0, le=1000)
+    pin_fails_window_s: float = Field(default=3600.0, gt=0)
+    policies: dict[str, PolicyConfig] = Field(default_factory=dict)
+    lmks: tuple[LmkConfig, ...] = ()
+    vault: VaultConfig = VaultConfig()
+    faults: tuple[FaultConfig, ...] = ()
 
-    @field_validator("gateway", "acquirer", "switch", "issuer_a", "issuer_b")
+    @field_validator("gateway", "acquirer", "switch", "issuer_a", "issuer_b", "open", "shared")
     @classmethod
-    def _is_pipe(cls, url: str) -> str:
-        return _pipe(url)
+    def _is_pipe(cls, url: str | None) -> str | None:
+        return None if url is None else _pipe(url)
 
     def address_of(self, party: str) -> str:
         """Return the host port of a party."""
@@ -271,6 +285,7 @@ def on_free_ports(topology: Topology) -> Topology:
     nodes = topology.nodes
     free = "127.0.0.1:0"
     hsm = {party: _free_pipe(nodes.hsm.address_of(party)) for party in PARTIES}
+    hsm |= {name: _free_pipe(at) for name, at in (("open", nodes.hsm.open), ("shared", nodes.hsm.shared)) if at}
 
     def moved(section: _Node, **changes: str) -> dict[str, object]:
         return {**section.model_dump(by_alias=True), "control": free, **changes}

@@ -15,8 +15,9 @@ from anyio.abc import TaskGroup
 
 from emulator.keys import merchant_keys
 from emulator.topology import PARTIES, Topology
-from hsm_sim.client import TcpClient
+from hsm_sim.client import HsmClient, LocalClient, TcpClient
 from hsm_sim.core.indexes import zak
+from hsm_sim.node import HsmNode
 from hsm_sim.protect import HsmProtector
 from iso import ConfigError, dialect
 from node.capture import Capture
@@ -36,6 +37,7 @@ class Place:
         self.entropy = entropy
         self.power_safe = topology.durability == "power"
         self.wall = wall
+        self.hsm: HsmNode | None = None
         nodes = topology.nodes
         self.addresses = {
             "acquirer": nodes.acquirer.iso,
@@ -76,9 +78,12 @@ class Place:
             return runtime
         raise ConfigError("topology", "captures.folder", str(section.folder), f"must be a folder: {reason}")
 
-    async def hsm_client(self, party: str, tasks: TaskGroup) -> TcpClient:
-        """Open a party's one connection to its port of the HSM."""
-        client = TcpClient(self.pipes, self.addresses[f"hsm/{party}"])
+    async def hsm_client(self, party: str, tasks: TaskGroup) -> HsmClient:
+        """Open a party's one connection to its port of the HSM, or go to it without one if the topology says so."""
+        if self.hsm is not None and self.topology.nodes.hsm.in_process:
+            return LocalClient(self.hsm, party)
+        length = self.topology.nodes.hsm.header_length
+        client = TcpClient(self.pipes, self.addresses[f"hsm/{party}"], header_length=length)
         await tasks.start(client.run, name=f"{party}/hsm")
         return client
 
@@ -104,7 +109,7 @@ async def start_node(name: str, place: Place, tasks: TaskGroup) -> Started:
 
 async def _start_hsm(name: str, place: Place, tasks: TaskGroup) -> Started:
     from hsm_sim.config import HsmConfig, PartyConfig
-    from hsm_sim.node import HsmNode
+    from hsm_sim.node import FaultDesk
     from hsm_sim.store import open_store
 
     roles = {"gateway": "gateway", "acquirer": "acquirer", "switch": "switch"}
@@ -112,13 +117,36 @@ async def _start_hsm(name: str, place: Place, tasks: TaskGroup) -> Started:
         PartyConfig(name=party, role=roles.get(party, "issuer"), address=place.addresses[f"hsm/{party}"])  # type: ignore[arg-type]
         for party in PARTIES
     )
-    config = HsmConfig(parties=parties, power_safe=place.power_safe)
+    section = place.topology.nodes.hsm
+    config = HsmConfig(
+        parties=parties,
+        open_address=section.open,
+        shared_address=section.shared,
+        header_length=section.header_length,
+        audit=section.audit,
+        pin_fails_max=section.pin_fails_max,
+        pin_fails_window_s=section.pin_fails_window_s,
+        policies=section.policies,
+        lmks=section.lmks,
+        vault=section.vault,
+        faults=section.faults,
+        power_safe=place.power_safe,
+    )
     journal, master = open_store(place.data_dir, place.entropy, power_safe=place.power_safe)
     node = HsmNode(config, journal, master, place.clock(name), place.pipes, place.entropy)
     await tasks.start(node.run, name=name)
+    place.hsm = node
     place.addresses.update({f"hsm/{party}": address for party, address in node.addresses.items()})
     view = {"parties": [party.name for party in parties]}
-    return Started(Controlled(name, node.clock, is_ready=lambda: True, view=lambda: {"name": name, **view}), node)
+    controlled = Controlled(
+        name,
+        node.clock,
+        is_ready=lambda: True,
+        view=lambda: {"name": name, **view},
+        fault_port=FaultDesk(node),
+        nudge=node.nudge,
+    )
+    return Started(controlled, node)
 
 
 async def _start_issuer(name: str, place: Place, tasks: TaskGroup) -> Started:

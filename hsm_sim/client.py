@@ -1,23 +1,30 @@
 """Clients of the HSM: one port, two adapters, the same behaviour.
 
 `LocalClient` goes through the node in the same process, `TcpClient` over its host port: pipelined, a batch is one
-write, answers are matched by the counter in the header. Both answer None for a request whose fate is unknown: its
+write, answers are matched by the number in the header. Both answer None for a request whose fate is unknown: its
 deadline passed or its connection was lost. It may have been carried out; every command may simply be sent again.
 """
 
+from collections import deque
 from collections.abc import Sequence
-from itertools import count
-from typing import Protocol, TypeVar
+from functools import cache
+from typing import Any, Final, Protocol, TypeVar
 
 import anyio
 from anyio.abc import ByteStream, TaskStatus
 
-from hsm_sim.node import FRAMING, HsmNode
+from hsm_sim.node import HsmNode
+from hsm_sim.ports import FRAMED_MAX, FRAMING, framed
 from hsm_sim.requests import Request
-from iso import RemoteProtocolError, framing
+from iso import LocalProtocolError, RemoteProtocolError, framing
 from node.pipes import RECEIVE_MAX_BYTES, PipeError, Pipes, closing
 
 T = TypeVar("T")
+
+IN_FLIGHT_MAX: Final = 4096
+"""Requests under way on one connection; more wait."""
+
+_DIGITS: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class HsmClient(Protocol):
@@ -61,12 +68,22 @@ class LocalClient:
 
     async def call_many(self, requests: Sequence[Request[T]], timeout_s: float) -> list[T | None]:
         """Send a batch; see `HsmClient.call_many`."""
-        frames = [self._header + request.encode() for request in requests]
-        skip = len(self._header)
+        if not requests:
+            return []
+        header, skip = self._header, len(self._header)
+        frames = [header + request.encode() for request in requests]
+        answers: list[T | None] = []
+        waiting = iter(requests)
+
+        async def read(some: list[bytes]) -> None:
+            for answer in some:
+                request = next(waiting)
+                answers.append(request.parse(answer[skip:]) if answer else None)
+
         with anyio.move_on_after(timeout_s):
-            answers = await self._node.submit(self._party, frames)
-            return [request.parse(answer[skip:]) for request, answer in zip(requests, answers, strict=True)]
-        return [None] * len(requests)
+            await self._node.serve(self._party, frames, read)
+        answers += [None] * (len(requests) - len(answers))
+        return answers
 
     async def call(self, request: Request[T], timeout_s: float) -> T | None:
         """Send one request; None if no answer came in time."""
@@ -74,14 +91,17 @@ class LocalClient:
 
 
 class _Batch:
-    """Requests of one call that wait for their answers."""
+    """Requests of one call: their commands until they are sent, their answers as they come."""
 
-    __slots__ = ("answers", "done", "left", "requests")
+    __slots__ = ("answers", "commands", "done", "is_over", "left", "requests", "sent")
 
-    def __init__(self, requests: Sequence[Request[object]]) -> None:
+    def __init__(self, requests: Sequence[Request[Any]], commands: list[bytes]) -> None:
         self.requests = requests
-        self.answers: list[object | None] = [None] * len(requests)
+        self.commands = commands
+        self.answers: list[Any] = [None] * len(requests)
+        self.sent = 0
         self.left = len(requests)
+        self.is_over = False
         self.done = anyio.Event()
 
 
@@ -95,13 +115,16 @@ class TcpClient:
     address
         Of the party's host port.
     header_length
-        As the HSM has it, at least 4.
+        As the HSM has it, 1 to 255. A header numbers a request, so a short one limits how many can be under way:
+        36 with one character, 1,296 with two, and never more than `IN_FLIGHT_MAX`; the others wait for their turn.
     redial_first_s, redial_max_s
         Pause after a lost connection; it doubles up to the maximum.
 
     Notes
     -----
-    `run` must be started in a task group; until it has a connection, calls wait for one up to their deadline.
+    `run` must be started in a task group; until it has a connection, calls wait for one up to their deadline. A number
+    whose answer never came is not used again on its connection, so that a late answer finds nobody; when half of all
+    numbers are lost in that way, the connection is given up for a new one.
     """
 
     def __init__(
@@ -119,11 +142,18 @@ class TcpClient:
         self._redial_first_s = redial_first_s
         self._redial_max_s = redial_max_s
         self._framing = framing(FRAMING)
-        self._waiting: dict[bytes, tuple[_Batch, int]] = {}
+        self._headers, self._number_of = _numbers(header_length)
+        self._unsent: deque[_Batch] = deque()
         self._outbox: list[bytes] = []
         self._wake = anyio.Event()
         self._up = anyio.Event()
-        self._headers = count()
+        self._scope: anyio.CancelScope | None = None
+        self._slots: list[_Batch | None]
+        self._places: list[int]
+        self._next: int
+        self._free: int
+        self._burnt: int
+        self._forget()
 
     @property
     def is_up(self) -> bool:
@@ -150,40 +180,66 @@ class TcpClient:
         """Send a batch as one write; see `HsmClient.call_many`."""
         if not requests:
             return []
-        commands = [request.encode() for request in requests]
-        batch = _Batch(requests)
-        headers: list[bytes] = []
+        batch = _Batch(requests, [request.encode() for request in requests])
+        if max(map(len, batch.commands)) > FRAMED_MAX - self._header_length:
+            raise LocalProtocolError("an HSM command is longer than its two length bytes can say")
         try:
             with anyio.move_on_after(timeout_s):
-                await self._up.wait()
-                headers = self._post(commands, batch)
+                if not self._up.is_set():
+                    await self._up.wait()
+                self._unsent.append(batch)
+                self._fill()
                 await batch.done.wait()
         finally:
-            for header in headers:
-                self._waiting.pop(header, None)
-        return batch.answers  # type: ignore[return-value]
+            if batch.left:
+                self._give_up(batch)
+        return batch.answers
 
     async def call(self, request: Request[T], timeout_s: float) -> T | None:
         """Send one request; None if no answer came in time."""
         return (await self.call_many([request], timeout_s))[0]
 
-    def _post(self, commands: list[bytes], batch: _Batch) -> list[bytes]:
-        """Queue the commands under free headers; the writer takes all that waits at once."""
-        headers = []
-        for index, command in enumerate(commands):
-            header = self._free_header()
-            self._waiting[header] = (batch, index)
-            headers.append(header)
-            self._outbox.append(self._framing.encode(header + command))
-        self._wake.set()
-        return headers
+    def _fill(self) -> None:
+        """Queue unsent commands while numbers are free; the writer takes all that waits at once."""
+        unsent, slots, places, headers = self._unsent, self._slots, self._places, self._headers
+        number, free = self._next, self._free
+        outbox, capacity = self._outbox, len(headers)
+        while unsent and free:
+            batch = unsent[0]
+            start = batch.sent
+            end = min(len(batch.commands), start + free)
+            for place in range(start, end):
+                while slots[number] is not None:
+                    number = number + 1 if number + 1 < capacity else 0
+                slots[number], places[number] = batch, place
+                outbox.append(framed(headers[number] + batch.commands[place]))
+                number = number + 1 if number + 1 < capacity else 0
+            batch.sent = end
+            free -= end - start
+            if end == len(batch.commands):
+                unsent.popleft()
+        self._next, self._free = number, free
+        if outbox:
+            self._wake.set()
 
-    def _free_header(self) -> bytes:
-        """Return the next counter that no waiting request has: a late answer finds nobody."""
-        while True:
-            header = b"%0*X" % (self._header_length, next(self._headers) & 0xFFFF)
-            if header not in self._waiting:
-                return header
+    def _give_up(self, batch: _Batch) -> None:
+        """Let nobody wait for a batch any more: what is not sent never is, what was sent keeps its numbers."""
+        batch.is_over = True
+        if batch.sent < len(batch.commands) and batch in self._unsent:
+            self._unsent.remove(batch)
+        self._burnt += batch.left - (len(batch.commands) - batch.sent)
+        if self._burnt * 2 > len(self._headers) and self._scope is not None:
+            # The next call waits for the new connection instead of being lost with this one.
+            self._up = anyio.Event()
+            self._scope.cancel()
+
+    def _forget(self) -> None:
+        """Begin with fresh numbers: a new connection knows nothing of the old one's."""
+        self._slots = [None] * len(self._headers)
+        self._places = [0] * len(self._headers)
+        self._next = 0
+        self._free = len(self._headers)
+        self._burnt = 0
 
     async def _dial(self) -> ByteStream | None:
         try:
@@ -194,6 +250,7 @@ class TcpClient:
     async def _connection(self, stream: ByteStream) -> None:
         try:
             async with closing(stream), anyio.create_task_group() as tasks:
+                self._scope = tasks.cancel_scope
                 tasks.start_soon(self._write, stream, tasks.cancel_scope)
                 await self._read(stream)
                 tasks.cancel_scope.cancel()
@@ -202,10 +259,15 @@ class TcpClient:
 
     def _lose(self) -> None:
         """Tell everybody who waits that the fate of their requests is unknown."""
-        self._up = anyio.Event()
+        self._scope = None
+        if self._up.is_set():
+            self._up = anyio.Event()
         self._outbox.clear()
-        waiting, self._waiting = self._waiting, {}
-        for batch, _ in waiting.values():
+        waiting = {batch for batch in self._slots if batch is not None} | set(self._unsent)
+        self._unsent.clear()
+        self._forget()
+        for batch in waiting:
+            batch.left = 0
             batch.done.set()
 
     async def _write(self, stream: ByteStream, connection: anyio.CancelScope) -> None:
@@ -222,24 +284,57 @@ class TcpClient:
 
     async def _read(self, stream: ByteStream) -> None:
         decoder = self._framing.decoder(limit_bytes=0xFFFF)
-        while True:
-            try:
-                for frame in decoder.feed(await stream.receive(RECEIVE_MAX_BYTES)):
-                    self._answered(frame)
-            except (
-                RemoteProtocolError,
-                anyio.EndOfStream,
-                anyio.BrokenResourceError,
-                anyio.ClosedResourceError,
-            ):
-                return
-
-    def _answered(self, frame: bytes) -> None:
-        found = self._waiting.pop(frame[: self._header_length], None)
-        if found is None:
+        try:
+            while True:
+                self._answered(decoder.feed(await stream.receive(RECEIVE_MAX_BYTES)))
+                if self._unsent:
+                    self._fill()
+        except (
+            RemoteProtocolError,
+            anyio.EndOfStream,
+            anyio.BrokenResourceError,
+            anyio.ClosedResourceError,
+        ):
             return
-        batch, index = found
-        batch.left -= 1
-        if not batch.left:
-            batch.done.set()
-        batch.answers[index] = batch.requests[index].parse(frame[self._header_length :])
+
+    def _answered(self, frames: list[bytes]) -> None:
+        """Give each answer to its request; an answer that nobody waits for only frees its number.
+
+        Raises
+        ------
+        RemoteProtocolError
+            An answer does not fit its request. Close the connection.
+        """
+        length, slots, places, number_of = self._header_length, self._slots, self._places, self._number_of
+        for frame in frames:
+            number = number_of.get(frame[:length])
+            batch = None if number is None else slots[number]
+            if number is None or batch is None:
+                continue
+            if batch.is_over:
+                self._burnt -= 1
+            else:
+                place = places[number]
+                batch.answers[place] = batch.requests[place].parse(frame[length:])
+                batch.left -= 1
+                if not batch.left:
+                    batch.done.set()
+            # Only now: until its answer was read, a lost connection must still find the batch.
+            slots[number] = None
+            self._free += 1
+
+
+@cache
+def _numbers(header_length: int) -> tuple[list[bytes], dict[bytes, int]]:
+    """Return the headers of a length in the order of their use, and the number of each."""
+    capacity = min(len(_DIGITS) ** header_length, IN_FLIGHT_MAX)
+    headers = [_header(number, header_length) for number in range(capacity)]
+    return headers, {header: number for number, header in enumerate(headers)}
+
+
+def _header(number: int, length: int) -> bytes:
+    digits = bytearray()
+    for _ in range(length):
+        number, digit = divmod(number, len(_DIGITS))
+        digits.append(_DIGITS[digit])
+    return bytes(digits[::-1])

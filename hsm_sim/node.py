@@ -1,38 +1,51 @@
-"""The shell of the HSM: a host port per party, one turn at a time, and the in-process door.
+"""The shell of the HSM: one turn at a time for everybody who brings frames, over a port or in process.
 
-A connection reads what is there, hands all its frames in as one piece of work, and writes all their answers at once;
-then it reads on. So answers keep their order, a peer that does not read holds up nobody but itself, and nothing
-grows. The driver takes every waiting piece of work as one turn: decide, commit, and only then let the answers go.
+The driver takes every waiting piece of work as one turn: decide, commit, and only then let the answers go. Whoever
+brought the work waits out its delays and writes its answers; ports are in `hsm_sim.ports`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from functools import partial
+from typing import Any
 
 import anyio
 import anyio.lowlevel
-from anyio.abc import ByteStream, TaskStatus
+from anyio.abc import TaskStatus
+from pydantic import BaseModel
 
-from hsm_sim.config import HsmConfig, PartyConfig
-from hsm_sim.core.engine import KEYS_TABLE, Engine, build_engine
-from iso import RemoteProtocolError, framing
+from hsm_sim.config import SHARED, FaultConfig, HsmConfig
+from hsm_sim.core import indexes
+from hsm_sim.core.audit import AUDIT_HEAD_TABLE, HSM, OPERATOR
+from hsm_sim.core.engine import Answer, Engine, build_engine
+from hsm_sim.core.errors import OK
+from hsm_sim.core.faults import HsmFault, HsmFaults
+from hsm_sim.core.limits import KEY_LENGTH, PinFails
+from hsm_sim.core.slots import KEYS_TABLE, OPEN_PARTY, VAULT_PARTY
+from hsm_sim.orders import VaultKeys
+from hsm_sim.ports import FRAMING, HostPort
+from hsm_sim.shelf import JournalShelf
+from iso import ConfigError, RemoteProtocolError
 from node.clock import BusinessClock, Entropy, system_entropy
 from node.core.turn import Turn
-from node.journal import Journal
-from node.pipes import RECEIVE_MAX_BYTES, Listener, Pipes, closing
+from node.journal import Journal, Rows, StoreError
+from node.pipes import Listener, Pipes
 
-FRAMING = "len2-be"
+__all__ = ["FRAMING", "HsmNode"]
+
+_STOP_WITHIN_S = 1.0
 
 
 class _Work:
     """Frames of one connection or caller, and their answers once the turn is durable."""
 
-    __slots__ = ("answers", "done", "frames", "party")
+    __slots__ = ("answers", "closes", "done", "frames", "is_plain", "party")
 
     def __init__(self, party: str, frames: Sequence[bytes]) -> None:
         self.party = party
         self.frames = frames
-        self.answers: list[bytes] = []
+        self.answers: list[Answer] = []
+        self.is_plain = True
+        self.closes = False
         self.done = anyio.Event()
 
 
@@ -55,7 +68,11 @@ class HsmNode:
     Attributes
     ----------
     addresses
-        Party -> the address that its port listens on; complete once the node has started.
+        Party (or "open", "shared") -> the address that its port listens on; complete once the node has started.
+    faults
+        What is armed. Use `provoke` and `calm`: they also leave a record.
+    vault_keys
+        The operator's hand on the vault's keys.
     """
 
     def __init__(
@@ -71,15 +88,17 @@ class HsmNode:
         self.clock = clock
         self.journal = journal
         self.addresses: dict[str, str] = {}
+        self.faults = HsmFaults()
+        self.vault_keys = VaultKeys(self.nudge)
         self.turns = 0
         self._master = master
         self._pipes = pipes
         self._entropy = entropy
-        self._framing = framing(FRAMING)
         self._engine: Engine | None = None
         self._works: list[_Work] = []
+        self._notices: list[tuple[str, str, str]] = []
         self._wake = anyio.Event()
-        self._connections = {party.name: 0 for party in config.parties}
+        self._is_committing = False
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Bind every port, load, hold the key ceremony, serve for ever. Started once the keys are durable.
@@ -89,20 +108,24 @@ class HsmNode:
         PipeError
             A port is in use.
         ConfigError
-            The master secret does not open the key tables, or the parties were reordered.
+            The master secret does not open the key tables, the parties were reordered, the audit log was tampered
+            with, or a port that does not know its peers would listen on more than loopback.
         StoreError
             A commit failed; the node has stopped.
         """
+        ports = [HostPort(name, at, self.config, self._pipes, self.serve) for name, at in self._wanted()]
         async with AsyncExitStack() as bound:
-            listeners = [(party, await self._bind(party, bound)) for party in self.config.parties]
-            self.addresses = {party.name: listener.address for party, listener in listeners}
+            listeners = [await self._bind(port, bound) for port in ports]
+            self.addresses = {port.name: listener.address for port, listener in zip(ports, listeners, strict=True)}
             self._engine = await self._open()
             async with anyio.create_task_group() as tasks:
-                for party, listener in listeners:
-                    serve = partial(self._serve_stream, party.name)
-                    tasks.start_soon(listener.serve, serve, name=f"hsm/{party.name}")
+                for port, listener in zip(ports, listeners, strict=True):
+                    tasks.start_soon(listener.serve, port.handle, name=f"hsm/{port.name}")
                 task_status.started()
-                await self._drive(self._engine)
+                try:
+                    await self._drive(self._engine)
+                finally:
+                    await self._note_stop(self._engine)
 
     @property
     def engine(self) -> Engine:
@@ -111,7 +134,23 @@ class HsmNode:
         return self._engine
 
     async def submit(self, party: str, frames: Sequence[bytes]) -> list[bytes]:
-        """Hand frames in and get their answers, once everything that they rest on is durable.
+        """Hand frames in and get their answers, as `serve`.
+
+        Returns
+        -------
+        list[bytes]
+            One answer per frame, in order, empty for silence; fewer if the connection must be closed after these.
+        """
+        answers: list[bytes] = []
+
+        async def keep(some: list[bytes]) -> None:
+            answers.extend(some)
+
+        await self.serve(party, frames, keep)
+        return answers
+
+    async def serve(self, party: str, frames: Sequence[bytes], write: Callable[[list[bytes]], Awaitable[None]]) -> bool:
+        """Hand frames in and write their answers, once everything that they rest on is durable.
 
         Parameters
         ----------
@@ -119,18 +158,48 @@ class HsmNode:
             Whose port they came on.
         frames
             Header and command, without length bytes.
+        write
+            Gets the answers in order: all at once, or in pieces where one has to wait. Empty ones stand for silence.
 
         Returns
         -------
-        list[bytes]
-            One answer per frame, in order; fewer if a frame was no host command: the connection must be closed
-            after these.
+        bool
+            False if the connection must be closed now.
         """
         work = _Work(party, frames)
         self._works.append(work)
         self._wake.set()
         await work.done.wait()
-        return work.answers
+        if not work.is_plain:
+            return await _release(work.answers, write) and not work.closes
+        if work.answers:
+            await write([answer.data for answer in work.answers])
+        return not work.closes
+
+    def provoke(self, fault: HsmFault) -> None:
+        """Arm a fault; the audit log says so.
+
+        Raises
+        ------
+        LocalProtocolError
+            It cannot happen as it is written, or too many are armed.
+        """
+        self.faults.add(fault)
+        commands = " ".join(sorted(fault.commands)) or "every command"
+        self._notice("fault", f"{fault.action} {fault.party or 'every party'} {commands}")
+
+    def calm(self) -> None:
+        """Disarm every fault; the audit log says so."""
+        self.faults.clear()
+        self._notice("fault", "none")
+
+    def nudge(self) -> None:
+        """Take a turn now, for what business time has made due."""
+        self._wake.set()
+
+    def _notice(self, what: str, subject: str) -> None:
+        self._notices.append((OPERATOR, what, subject))
+        self._wake.set()
 
     async def _drive(self, engine: Engine) -> None:
         while True:
@@ -138,69 +207,158 @@ class HsmNode:
             works, self._works = self._works, []
             now, turn = anyio.current_time(), Turn(self.clock.now())
             for work in works:
-                _perform(engine, work, now, turn)
+                self._perform(engine, work, now, turn)
+            orders = self.vault_keys.carry_out(engine, turn)
             engine.expire(now, turn)
+            self._write_notices(engine, turn)
             if turn.stores:
-                await self.journal.commit(turn.stores)
+                await self._commit(turn)
             self.turns += 1
             for work in works:
                 work.done.set()
-            # A node that never idles must still let its readers run.
-            await anyio.lowlevel.checkpoint()
+            for order in orders:
+                order.done.set()
+            if self._works:
+                # A node that never idles must still let its readers run.
+                await anyio.lowlevel.checkpoint()
 
     async def _wait(self, until: float | None) -> None:
-        if self._works:
+        if self._works or self._notices or self.vault_keys:
             return
         self._wake = anyio.Event()
-        with anyio.CancelScope(deadline=float("inf") if until is None else until):
+        if until is None:
+            await self._wake.wait()
+            return
+        with anyio.CancelScope(deadline=until):
             await self._wake.wait()
 
-    async def _bind(self, party: PartyConfig, bound: AsyncExitStack) -> Listener:
-        listener = await self._pipes.listen(party.address)
+    def _perform(self, engine: Engine, work: _Work, now: float, turn: Turn) -> None:
+        """Answer the frames of one piece of work up to the first one that is no host command."""
+        party, answers = work.party, work.answers
+        perform = engine.perform
+        try:
+            if self.faults.armed:
+                work.is_plain = False
+                for frame in work.frames:
+                    answers.append(self.faults.perform(engine, party, frame, now, turn))
+                return
+            for frame in work.frames:
+                answer = perform(party, frame, now, turn)
+                if answer.delay_s or answer.is_dropped:
+                    work.is_plain = False
+                answers.append(answer)
+        except RemoteProtocolError:
+            work.closes = True
+
+    async def _commit(self, turn: Turn) -> None:
+        self._is_committing = True
+        await self.journal.commit(turn.stores)
+        self._is_committing = False
+
+    def _write_notices(self, engine: Engine, turn: Turn) -> None:
+        notices, self._notices = self._notices, []
+        for party, what, subject in notices:
+            engine.audit.record(turn, party, what, OK, subject)
+
+    async def _note_stop(self, engine: Engine) -> None:
+        """Record an orderly stop. After a failed or unfinished commit nothing more is written."""
+        if self._is_committing:
+            return
+        turn = Turn(self.clock.now())
+        engine.audit.record(turn, HSM, "stop", OK)
+        with anyio.move_on_after(_STOP_WITHIN_S, shield=True):
+            try:
+                await self.journal.commit(turn.stores)
+            except StoreError:
+                # It is stopping anyway, and an answer that rested on this commit does not exist.
+                return
+
+    def _wanted(self) -> list[tuple[str, str]]:
+        """Return the name and address of every port."""
+        wanted = [(party.name, party.address) for party in self.config.parties]
+        for name, address in ((OPEN_PARTY, self.config.open_address), (SHARED, self.config.shared_address)):
+            if address is not None:
+                wanted.append((name, address))
+        return wanted
+
+    async def _bind(self, port: HostPort, bound: AsyncExitStack) -> Listener:
+        listener = await self._pipes.listen(port.address)
         bound.push_async_callback(listener.aclose)
         return listener
 
     async def _open(self) -> Engine:
         """Load what is stored and make what is missing; the new keys are durable before anybody can use them."""
-        parties = [party.party() for party in self.config.parties]
+        config = self.config
+        parties = [party.party() for party in config.parties]
         stored = await self.journal.load()
-        engine, rows = build_engine(parties, self._master, self._entropy, stored, self.config.header_length)
+        limit = (config.pin_fails_max, config.pin_fails_window_s, config.pin_fails_accounts_max)
+        engine, rows = build_engine(
+            parties,
+            self._master,
+            self._entropy,
+            stored,
+            JournalShelf(self.journal),
+            config.header_length,
+            config.slot_policies(),
+            open_lmks=config.open_lmks(),
+            vault_settings=config.vault.settings(),
+            audit_level=config.audit,
+            pin_fails=PinFails(self._entropy(KEY_LENGTH), *limit),
+        )
+        _check_log_is_there(stored)
+        turn = Turn(self.clock.now())
         if rows:
-            await self.journal.commit({KEYS_TABLE: rows})
+            turn.stores[KEYS_TABLE] = list(rows)
+        engine.audit.record(turn, HSM, "start", OK, f"audit {config.audit}")
+        for fault in config.faults:
+            self.provoke(fault.fault())
+        self._write_notices(engine, turn)
+        await self.journal.commit(turn.stores)
         return engine
 
-    async def _serve_stream(self, party: str, stream: ByteStream) -> None:
-        async with closing(stream):
-            if self._connections[party] >= self.config.connections_max:
-                return
-            self._connections[party] += 1
-            try:
-                await self._talk(party, stream)
-            except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
-                pass
-            finally:
-                self._connections[party] -= 1
 
-    async def _talk(self, party: str, stream: ByteStream) -> None:
-        encode = self._framing.encode
-        decoder = self._framing.decoder(limit_bytes=self.config.frame_bytes_max)
-        while decoder.error is None:
-            try:
-                frames = decoder.feed(await stream.receive(RECEIVE_MAX_BYTES))
-            except RemoteProtocolError:
-                return
-            if frames:
-                answers = await self.submit(party, frames)
-                if answers:
-                    await stream.send(b"".join([encode(answer) for answer in answers]))
-                if len(answers) < len(frames):
-                    return
+def _check_log_is_there(stored: Rows) -> None:
+    """Refuse to begin a new log where there must be an old one: every start since its key was made left a record."""
+    has_key = any(row[:2] == (VAULT_PARTY, indexes.AUDIT) for row in stored.get(KEYS_TABLE, ()))
+    if has_key and not stored.get(AUDIT_HEAD_TABLE):
+        raise ConfigError("hsm.db", AUDIT_HEAD_TABLE, "empty", "must be what this HSM wrote: the audit log was removed")
 
 
-def _perform(engine: Engine, work: _Work, now: float, turn: Turn) -> None:
-    """Answer the frames of one piece of work up to the first one that is no host command."""
-    for frame in work.frames:
-        try:
-            work.answers.append(engine.handle(work.party, frame, now, turn))
-        except RemoteProtocolError:
-            return
+async def _release(answers: Sequence[Answer], write: Callable[[list[bytes]], Awaitable[None]]) -> bool:
+    """Write answers in order, each behind its delay; return False if one of them closes the connection."""
+    ready: list[bytes] = []
+    for data, delay_s, is_dropped in answers:
+        if ready and (delay_s or is_dropped):
+            await write(ready)
+            ready = []
+        if delay_s:
+            await anyio.sleep(delay_s)
+        if is_dropped:
+            return False
+        ready.append(data)
+    if ready:
+        await write(ready)
+    return True
+
+
+class FaultDesk:
+    """What the control port does with the HSM's faults; see `node.control.FaultPort`."""
+
+    model: type[BaseModel] = FaultConfig
+
+    def __init__(self, node: HsmNode) -> None:
+        self._node = node
+
+    def add(self, wanted: Any) -> dict[str, Any]:
+        """Arm a fault; `LocalProtocolError` if too many are armed."""
+        assert isinstance(wanted, FaultConfig)
+        self._node.provoke(wanted.fault())
+        return wanted.model_dump()
+
+    def fired(self) -> list[dict[str, Any]]:
+        """Return what struck, oldest first."""
+        return [fired._asdict() for fired in self._node.faults.fired]
+
+    def clear(self) -> None:
+        """Disarm all."""
+        self._node.calm()

@@ -9,11 +9,12 @@ import os
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-from hsm_sim.core.engine import KEYS_TABLE
-from hsm_sim.core.keyblock import Entropy
-from hsm_sim.core.vault import CARDS_TABLE, CRYPTOGRAMS_TABLE, REFERENCES_TABLE
+from hsm_sim.core.audit import AUDIT_HEAD_TABLE, AUDIT_TABLE
+from hsm_sim.core.keys.header import Entropy
+from hsm_sim.core.slots import KEYS_TABLE
+from hsm_sim.core.vault import CARDS_TABLE, COUNTERS_TABLE, CRYPTOGRAMS_TABLE, REFERENCES_TABLE
 from iso.errors import ConfigError
 from node.journal import Journal, MemoryJournal, SqliteJournal
 
@@ -38,10 +39,34 @@ cards = Table(
     Column("requestor", Text, nullable=False),
     Column("expiry", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
+    Column("fingerprint_version", Integer, nullable=False),
     Column("key_version", Integer, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Column("created_at", Integer, nullable=False),
-    info={"append_only": True},
+    Column("par", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("changed_at", Integer, nullable=False),
+    Column("erase_at", Integer, nullable=False),
+    Column("token_expiry", Text, nullable=False),
+    Column("channels", Text, nullable=False),
+    Column("merchants", Text, nullable=False),
+    Column("currencies", Text, nullable=False),
+    Column("amount_max", Integer, nullable=True),
+    Column("merchant_initiated", Integer, nullable=False),
+    Index("hsm_cards_fingerprint", "fingerprint", "expiry"),
+    Index("hsm_cards_fingerprint_version", "fingerprint_version"),
+    Index("hsm_cards_key_version", "key_version"),
+    Index("hsm_cards_erasure", "state", "erase_at"),
+    info={"open": None},
+)
+counters = Table(
+    COUNTERS_TABLE,
+    metadata,
+    Column("token", Text, primary_key=True),
+    Column("atc", Integer, nullable=False),
+    Column("seen", Integer, nullable=False),
+    info={"open": None},
 )
 cryptograms = Table(
     CRYPTOGRAMS_TABLE,
@@ -49,7 +74,7 @@ cryptograms = Table(
     Column("token", Text, primary_key=True),
     Column("atc", Integer, primary_key=True),
     Column("issued_at", Integer, nullable=False),
-    info={"append_only": True},
+    info={"append_only": True, "open": None},
 )
 references = Table(
     REFERENCES_TABLE,
@@ -57,7 +82,31 @@ references = Table(
     Column("token", Text, primary_key=True),
     Column("atc", Integer, primary_key=True),
     Column("reference", Text, nullable=False),
-    info={"append_only": True},
+    Column("merchant", Text, nullable=False),
+    Column("audit_id", Text, nullable=False),
+    Index("hsm_references_reference", "token", "reference"),
+    info={"append_only": True, "open": None},
+)
+audit = Table(
+    AUDIT_TABLE,
+    metadata,
+    Column("sequence", Integer, primary_key=True),
+    Column("at_ms", Integer, nullable=False),
+    Column("party", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    info={"append_only": True, "open": None},
+)
+audit_head = Table(
+    AUDIT_HEAD_TABLE,
+    metadata,
+    Column("row", Integer, primary_key=True),
+    Column("sequence", Integer, nullable=False),
+    Column("mac", LargeBinary, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
 )
 
 
@@ -94,7 +143,7 @@ def open_store(data_dir: Path | None, entropy: Entropy, *, power_safe: bool = Fa
     journal = SqliteJournal(database, metadata, "hsm_sim.migrations", power_safe=power_safe)
     if not master_file.exists():
         _write_master(master_file, entropy(MASTER_LENGTH))
-    return journal, _read_master(master_file)
+    return journal, read_master(master_file)
 
 
 def _write_master(path: Path, secret: bytes) -> None:
@@ -109,7 +158,18 @@ def _write_master(path: Path, secret: bytes) -> None:
     draft.replace(path)
 
 
-def _read_master(path: Path) -> bytes:
+def read_master(path: Path) -> bytes:
+    """Return the master secret of a file, bytes[32].
+
+    Raises
+    ------
+    ConfigError
+        There is none, others can read it, or it is not 32 bytes in hex.
+    """
+    if not path.exists():
+        raise ConfigError(path, "file", "missing", f"must lie beside {DATABASE}: it opens its keys")
+    if not path.is_file():
+        raise ConfigError(path, "file", "missing", f"must lie beside {DATABASE}: it opens its keys")
     if path.stat().st_mode & 0o077:
         raise ConfigError(path, "mode", oct(path.stat().st_mode & 0o777), "must be 0600: nobody else may read it")
     text = path.read_text("ascii", errors="replace").strip()

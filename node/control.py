@@ -10,14 +10,14 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import httpx
 import jwt
 from fastapi import FastAPI, Request, Response
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from iso.errors import CardrailsError
+from iso.errors import CardrailsError, LocalProtocolError
 from node.clock import BusinessClock, Entropy, Wall, wall_clock
 from node.core.faults import Fault, Faults
 from node.settings import Section
@@ -30,6 +30,22 @@ PROBLEM = "application/problem+json"
 
 class ControlError(CardrailsError):
     """A control call was refused or found nobody."""
+
+
+class FaultPort(Protocol):
+    """What the control port does with a node's faults; a node has faults of its own kind."""
+
+    model: type[BaseModel]
+    """Body of `POST /nodes/{name}/faults`."""
+
+    def add(self, wanted: Any) -> dict[str, Any]:
+        """Arm what a body of `model` asks for and say it back; `LocalProtocolError` if it cannot be armed."""
+
+    def fired(self) -> list[dict[str, Any]]:
+        """Return what struck, in order."""
+
+    def clear(self) -> None:
+        """Disarm all."""
 
 
 class Controlled:
@@ -48,7 +64,9 @@ class Controlled:
     messages
         `(after, limit) -> crossings`, masked.
     faults
-        Its provoked faults.
+        The provoked faults of its links.
+    fault_port
+        For a node whose faults are of another kind.
     nudge
         Makes it take a turn, so that what business time has made due happens now.
     """
@@ -62,6 +80,7 @@ class Controlled:
         view: Callable[[], dict[str, Any]],
         messages: Callable[[int, int], list[dict[str, Any]]] | None = None,
         faults: Faults | None = None,
+        fault_port: FaultPort | None = None,
         nudge: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
@@ -70,6 +89,7 @@ class Controlled:
         self.view = view
         self.messages = messages or (lambda _after, _limit: [])
         self.faults = faults or Faults()
+        self.fault_port = fault_port or LinkFaults(self.faults)
         self.nudge = nudge
 
 
@@ -81,6 +101,29 @@ class FaultRequest(Section):
     mti: str = Field(pattern=r"^\d{4}$")
     action: Literal["close", "drop"]
     times: int = Field(default=1, ge=1, le=1_000_000)
+
+
+class LinkFaults:
+    """Faults of a node's links; see `FaultPort`."""
+
+    model: type[BaseModel] = FaultRequest
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+
+    def add(self, wanted: Any) -> dict[str, Any]:
+        """Arm a fault."""
+        fault = Fault(**wanted.model_dump())
+        self._faults.add(fault)
+        return fault._asdict()
+
+    def fired(self) -> list[dict[str, Any]]:
+        """Return what struck, in order."""
+        return [fault._asdict() for fault in self._faults.fired]
+
+    def clear(self) -> None:
+        """Disarm all."""
+        self._faults.clear()
 
 
 class AdvanceRequest(Section):
@@ -175,18 +218,23 @@ def control_app(nodes: Mapping[str, Controlled], secret: str) -> FastAPI:
 
     @app.get("/nodes/{name}/faults")
     async def faults(request: Request) -> Response:
-        return _json({"fired": [fault._asdict() for fault in node_for(request, "read").faults.fired]})
+        return _json({"fired": node_for(request, "read").fault_port.fired()})
 
     @app.post("/nodes/{name}/faults")
     async def add_fault(request: Request) -> Response:
         node = node_for(request, "operate")
-        fault = Fault(**(await _body(request, FaultRequest)).model_dump())
-        node.faults.add(fault)
-        return _json(fault._asdict(), 201)
+        wanted = await _body(request, node.fault_port.model)
+        try:
+            armed = node.fault_port.add(wanted)
+        except LocalProtocolError as error:
+            problem = str(error)
+        else:
+            return _json(armed, 201)
+        raise _Refused(422, problem)
 
     @app.delete("/nodes/{name}/faults")
     async def clear_faults(request: Request) -> Response:
-        node_for(request, "operate").faults.clear()
+        node_for(request, "operate").fault_port.clear()
         return _json({"faults": []})
 
     return app
@@ -237,11 +285,23 @@ class ControlClient:
 
     def add_fault(self, node: str, fault: Fault) -> None:
         """Arm a fault on one of a node's links."""
-        self._call("POST", node, "faults", "operate", fault._asdict())
+        self.provoke(node, fault._asdict())
+
+    def provoke(self, node: str, fault: Mapping[str, Any]) -> dict[str, Any]:
+        """Arm a fault of the node's own kind; return it as the node understood it."""
+        return self._call("POST", node, "faults", "operate", dict(fault))
+
+    def calm(self, node: str) -> None:
+        """Disarm every fault of a node."""
+        self._call("DELETE", node, "faults", "operate")
 
     def faults_fired(self, node: str) -> list[Fault]:
-        """Return the faults that struck, in order."""
-        return [Fault(**fired) for fired in self._call("GET", node, "faults", "read")["fired"]]
+        """Return the faults that struck a node's links, in order."""
+        return [Fault(**fired) for fired in self.struck(node)]
+
+    def struck(self, node: str) -> list[dict[str, Any]]:
+        """Return the faults that struck, of the node's own kind, in order."""
+        return list(self._call("GET", node, "faults", "read")["fired"])
 
     def _call(self, method: str, node: str, path: str, scope: Scope, body: object = None) -> dict[str, Any]:
         headers = {"authorization": f"Bearer {service_token(self._secret, node, scope, self._wall)}"}

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import Column, ColumnClause, Integer, MetaData, Table, Text, column, select
+from sqlalchemy import Column, ColumnClause, Integer, MetaData, Table, Text, bindparam, column, select
 from sqlalchemy.dialects import sqlite
 
 from iso.errors import CardrailsError
@@ -30,6 +30,7 @@ from node.migrate import upgrade
 
 Stores = Mapping[str, Sequence[Row]]
 Rows = dict[str, list[Row]]
+_Places = dict[tuple[Any, ...], dict[tuple[Any, ...], None]]
 
 
 class StoreError(CardrailsError):
@@ -47,6 +48,12 @@ class Journal(Protocol):
 
     async def find(self, find: Find) -> list[Row]:
         """Return rows of the node's history."""
+
+    def select(self, table: str, where: Mapping[str, Any], limit: int, order: str = "") -> list[Row]:
+        """Return at most `limit` committed rows whose columns equal `where`, the lowest `order` column first.
+
+        For a core that keeps its working set small: it does not suspend, so `where` must have an index.
+        """
 
     async def aclose(self) -> None:
         """Let go of the file."""
@@ -130,6 +137,14 @@ class SqliteJournal:
         table = self._tables[find.table]
         return self._select(table, {name: (value,) for name, value in find.where.items()}, find.limit)
 
+    def select(self, table: str, where: Mapping[str, Any], limit: int, order: str = "") -> list[Row]:
+        """Return rows by an indexed look-up, inline."""
+        shape = (table, *where, order)
+        sql = self._queries.get(shape)
+        if sql is None:
+            sql = self._queries[shape] = _look_up_sql(self._tables[table], where, order)
+        return self._database.execute(sql, (*where.values(), limit)).fetchall()
+
     async def aclose(self) -> None:
         """Close the file and release its lock; a second time changes nothing."""
         self._database.close()
@@ -154,10 +169,14 @@ class MemoryJournal:
     def __init__(self, metadata: MetaData) -> None:
         self._tables = metadata.tables
         self.rows: dict[str, dict[tuple[Any, ...], Row]] = {name: {} for name in self._tables}
+        self._names = {
+            name: {item.name: index for index, item in enumerate(table.columns)} for name, table in self._tables.items()
+        }
         self._keys = {
             name: [index for index, item in enumerate(table.columns) if item.primary_key]
             for name, table in self._tables.items()
         }
+        self._places: dict[str, dict[tuple[str, ...], _Places]] = {name: {} for name in self._tables}
 
     def write(self, stores: Stores) -> None:
         """Commit, for callers without an event loop."""
@@ -172,6 +191,8 @@ class MemoryJournal:
                     raise StoreError(f"{name} is append-only: the key exists")
         for name, key_values, row in staged:
             self.rows[name][key_values] = row
+            for columns, places in self._places[name].items():
+                places.setdefault(self._values(name, columns, row), {})[key_values] = None
 
     def read(self) -> Rows:
         """Load, for callers without an event loop."""
@@ -187,6 +208,26 @@ class MemoryJournal:
         where = {name: (value,) for name, value in find.where.items()}
         rows = [row for row in self.rows[find.table].values() if _matches(table, row, where)]
         return rows[-find.limit :]
+
+    def select(self, table: str, where: Mapping[str, Any], limit: int, order: str = "") -> list[Row]:
+        """Return rows by what they were last written with; the first question about columns makes their index."""
+        columns = tuple(where)
+        values, rows, places = tuple(where.values()), self.rows[table], self._places[table]
+        if columns not in places:
+            index: _Places = {}
+            for key, row in rows.items():
+                index.setdefault(self._values(table, columns, row), {})[key] = None
+            places[columns] = index
+        candidates = [rows[key] for key in places[columns].get(values, ()) if key in rows]
+        # A row that was replaced is still listed under its former values.
+        found = [row for row in candidates if self._values(table, columns, row) == values]
+        if order:
+            found.sort(key=lambda row: self._values(table, (order,), row))
+        return found[:limit]
+
+    def _values(self, table: str, columns: tuple[str, ...], row: Row) -> tuple[Any, ...]:
+        names = self._names[table]
+        return tuple([row[names[column]] for column in columns])
 
     async def commit(self, stores: Stores) -> None:
         """Keep all rows, or raise StoreError and keep none."""
@@ -255,6 +296,14 @@ def _select_sql(table: Table, where: Mapping[str, Sequence[Any]], *, newest_firs
     query = query.order_by(order.desc() if newest_first else order)
     sql = str(query.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True}))
     return f"{sql} LIMIT ?" if newest_first else sql
+
+
+def _look_up_sql(table: Table, where: Mapping[str, Any], order: str) -> str:
+    """Compile a look-up; its parameters are the values of `where`, in order, then the limit."""
+    query = select(*table.columns).where(*[table.columns[name] == bindparam(None) for name in where])
+    if order:
+        query = query.order_by(table.columns[order])
+    return f"{query.compile(dialect=_DIALECT)} LIMIT ?"
 
 
 def _loads(table: Table) -> bool:

@@ -177,6 +177,15 @@ class Pipes:
         self._memory = memory or MemoryNetwork()
         self._tls = Tls(tls) if tls is not None else None
 
+    @property
+    def is_mutual(self) -> bool:
+        """Whether peers that dial our `tls://` addresses must show a certificate."""
+        return self._tls is not None and self._tls.settings.mutual
+
+    def is_our_own(self, certificate: bytes | None) -> bool:
+        """Return whether a peer's certificate (DER) is the one of this process."""
+        return self._tls is not None and self._tls.is_our_own(certificate)
+
     async def dial(self, url: str, timeout_s: float = 5.0) -> ByteStream:
         """Connect.
 

@@ -82,6 +82,11 @@ class Tls:
         self.settings = settings
         self._client = self._context(ssl.PROTOCOL_TLS_CLIENT)
         self._server = self._context(ssl.PROTOCOL_TLS_SERVER) if settings.certificate is not None else None
+        self._own = _first_certificate(settings.certificate) if settings.certificate is not None else None
+
+    def is_our_own(self, certificate: bytes | None) -> bool:
+        """Return whether a peer's certificate (DER) is the one of this process: the peer is another of its nodes."""
+        return certificate is not None and certificate == self._own
 
     @property
     def listens(self) -> bool:
@@ -122,6 +127,13 @@ class Tls:
         elif context.verify_mode is ssl.CERT_REQUIRED:
             context.load_default_certs()
         return context
+
+
+def _first_certificate(file: Path) -> bytes:
+    """Return a file's own certificate as DER; the authorities that signed it follow it. The file was loaded before."""
+    text = file.read_text("utf-8", errors="replace")
+    start, end = text.index(ssl.PEM_HEADER), text.index(ssl.PEM_FOOTER)
+    return ssl.PEM_cert_to_DER_cert(text[start : end + len(ssl.PEM_FOOTER)])
 
 
 def _load(key: str, file: Path, load: Callable[[Path], None]) -> None:

@@ -6,29 +6,45 @@ block under their zone master key. It is repeatable: a party that is added later
 theirs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from hsm_sim.core import indexes
-from hsm_sim.core.commands import ACQUIRER, GATEWAY, ISSUER, SWITCH
-from hsm_sim.core.keyblock import Entropy, Header
-from hsm_sim.core.keys import generate
+from hsm_sim.core.keys.header import Entropy, Header
+from hsm_sim.core.keys.key import generate
+from hsm_sim.core.roles import ACQUIRER, GATEWAY, ISSUER, SWITCH
 from hsm_sim.core.slots import VAULT_PARTY, KeyRow, Party, Slot, ordinal
 
 ZMK: Final = Header("K1", "A", "B")
 ZAK: Final = Header("M6", "A", "C", exportability="E")
-CVK: Final = Header("C0", "T", "C")
+ZPK: Final = Header("P0", "T", "B", exportability="E")
+ZPK_AES: Final = Header("P0", "A", "B", exportability="E")
 FINGERPRINT: Final = Header("M7", "H", "G")
 DATA: Final = Header("D0", "A", "B")
-TOKEN_IMK: Final = Header("E0", "T", "X")
 
 _OWN_KEYS: Final[dict[str, tuple[tuple[str, Header, int], ...]]] = {
-    ISSUER: ((indexes.CVK, CVK, 16), (indexes.FINGERPRINT, FINGERPRINT, 32)),
+    ACQUIRER: (
+        (indexes.TPK, Header("P0", "T", "B", exportability="E"), 16),
+        (indexes.BDK, Header("B0", "T", "X"), 16),
+        (indexes.BDK_AES, Header("B0", "A", "X"), 16),
+    ),
+    ISSUER: (
+        (indexes.CVK, Header("C0", "T", "C"), 16),
+        (indexes.FINGERPRINT, FINGERPRINT, 32),
+        (indexes.PVK, Header("V2", "T", "C"), 16),
+        (indexes.PVK_IBM, Header("V1", "T", "C"), 16),
+        (indexes.MK_AC, Header("E0", "T", "X"), 16),
+        (indexes.MK_SMC, Header("E1", "T", "X"), 16),
+        (indexes.MK_SMI, Header("E2", "T", "X"), 16),
+        (indexes.MK_CVC3, Header("E6", "T", "X"), 16),
+    ),
     SWITCH: ((indexes.DATA, DATA, 32),),
     "": (
         (indexes.VAULT, DATA, 32),
         (indexes.FINGERPRINT, FINGERPRINT, 32),
-        (indexes.TOKEN_IMK, TOKEN_IMK, 16),
+        (indexes.TOKEN_IMK, Header("E0", "T", "X"), 16),
+        (indexes.AUDIT, FINGERPRINT, 32),
+        (indexes.PAR, FINGERPRINT, 32),
     ),
 }
 """Keys that a role has for itself: place, header, length in bytes."""
@@ -58,13 +74,13 @@ def hold(parties: Sequence[Party], slots: Mapping[str, Slot], entropy: Entropy) 
     for party in (*parties, Party(VAULT_PARTY, "")):
         slot = slots[party.name]
         for index, header, length in _OWN_KEYS.get(party.role, ()):
-            if index not in slot.keys:
+            if not any(place.partition(".")[0] == index for place in slot.keys):
                 rows.append(slot.place(index, generate(header, length, entropy), "", entropy))
     for left, right in _pairs(parties):
         rows += _share_zone_master_key(left, right, parties, slots, entropy)
-    for acquirer, switch in _pairs(parties):
-        if acquirer.role == ACQUIRER:
-            rows += _share_authentication_key(acquirer, switch, parties, slots, entropy)
+    for left, right in _pairs(parties):
+        for place, shared in _shared(left):
+            rows += _share(left, right, place, shared, parties, slots, entropy)
     return rows
 
 
@@ -79,8 +95,8 @@ def places(parties: Sequence[Party]) -> dict[tuple[str, str], str]:
         for party, other in ((left, right), (right, left)):
             number = ordinal(other, parties)
             wanted[party.name, indexes.zmk(other.role, number)] = other.name
-            if left.role == ACQUIRER:
-                wanted[party.name, indexes.zak(other.role, number)] = other.name
+            for place, _ in _shared(left):
+                wanted[party.name, place(other.role, number)] = other.name
     return wanted
 
 
@@ -103,18 +119,36 @@ def _share_zone_master_key(
     ]
 
 
-def _share_authentication_key(
-    maker: Party, taker: Party, parties: Sequence[Party], slots: Mapping[str, Slot], entropy: Entropy
+def _shared(left: Party) -> tuple[tuple[Callable[[str, int], str], Header], ...]:
+    """Return the keys that a party makes for its neighbour nearer to the issuer: where they lie, what they are for."""
+    pins = ((indexes.zpk, ZPK), (_aes_zpk, ZPK_AES))
+    if left.role == ACQUIRER:
+        return ((indexes.zak, ZAK), *pins)
+    return pins if left.role == SWITCH else ()
+
+
+def _aes_zpk(neighbour_role: str, ordinal: int) -> str:
+    return indexes.zpk(neighbour_role, ordinal, aes=True)
+
+
+def _share(
+    maker: Party,
+    taker: Party,
+    index: Callable[[str, int], str],
+    header: Header,
+    parties: Sequence[Party],
+    slots: Mapping[str, Slot],
+    entropy: Entropy,
 ) -> list[KeyRow]:
-    """Make a MAC key at one party and carry it to the other under their zone master key."""
+    """Make a key at one party and carry it to the other under their zone master key."""
     at_maker, at_taker = ordinal(taker, parties), ordinal(maker, parties)
     here, there = slots[maker.name], slots[taker.name]
-    if indexes.zak(taker.role, at_maker) in here.keys and indexes.zak(maker.role, at_taker) in there.keys:
+    if index(taker.role, at_maker) in here.keys and index(maker.role, at_taker) in there.keys:
         return []
-    key = generate(ZAK, 16, entropy)
+    key = generate(header, 16, entropy)
     block = here.keys[indexes.zmk(taker.role, at_maker)].wrap(key, entropy)
     received = there.keys[indexes.zmk(maker.role, at_taker)].unwrap(block)
     return [
-        here.place(indexes.zak(taker.role, at_maker), key, taker.name, entropy),
-        there.place(indexes.zak(maker.role, at_taker), received, maker.name, entropy),
+        here.place(index(taker.role, at_maker), key, taker.name, entropy),
+        there.place(index(maker.role, at_taker), received, maker.name, entropy),
     ]

@@ -8,22 +8,59 @@ Whether a real device answers an unknown command with "67", "68" or not at all i
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from hsm_sim.core import ceremony, indexes
-from hsm_sim.core.commands import COMMANDS, Command, decode_command, encode_answer, read_tail, refusal
-from hsm_sim.core.errors import COMMAND_DENIED, LMK_REFUSED, UNKNOWN_COMMAND, VERIFICATION_FAILED, HsmError
-from hsm_sim.core.fields import Value
-from hsm_sim.core.keyblock import Entropy
-from hsm_sim.core.operations import OPERATIONS, Call
-from hsm_sim.core.slots import VAULT_PARTY, KeyRow, Party, Slot
-from hsm_sim.core.vault import CardRow, CryptogramRow, ReferenceRow, Vault
+from hsm_sim.core.audit import AUDIT_HEAD_TABLE, AuditLog, Head, Level, is_sealed, signer
+from hsm_sim.core.commands.call import Call, Reply, Warned
+from hsm_sim.core.commands.fields import Value, Values
+from hsm_sim.core.commands.keyfields import KeyField
+from hsm_sim.core.commands.row import Command
+from hsm_sim.core.commands.table import COMMANDS
+from hsm_sim.core.commands.wire import decode_command, encode_answer, refusal
+from hsm_sim.core.errors import (
+    COMMAND_DENIED,
+    FRAUD_DETECTED,
+    NOT_AUTHORISED,
+    SOURCE_PARITY,
+    UNKNOWN_COMMAND,
+    VERIFICATION_FAILED,
+    HsmError,
+)
+from hsm_sim.core.keys.header import Entropy
+from hsm_sim.core.keys.key import Key
+from hsm_sim.core.keys.lmk import Lmk, house_lmk
+from hsm_sim.core.keys.public import public_lmks
+from hsm_sim.core.limits import KEY_LENGTH, PinFails
+from hsm_sim.core.policy import OPEN_POLICY, Policy
+from hsm_sim.core.roles import OPEN
+from hsm_sim.core.slots import KEYS_TABLE, OPEN_PARTY, VAULT_PARTY, KeyRow, Party, Slot
+from hsm_sim.core.vault import Keyring, Shelf, Upkeep, Vault, VaultSettings
 from iso.errors import ConfigError, RemoteProtocolError
 from node.core.turn import Turn
 
-KEYS_TABLE: Final = "hsm_keys"
 _COMMAND_LETTERS: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 Stored = Mapping[str, Iterable[tuple[object, ...]]]
+_VAULT_DEFAULTS: Final = VaultSettings()
+
+
+class Answer(NamedTuple):
+    """What goes back to the connection.
+
+    Attributes
+    ----------
+    data
+        The frame without its length bytes.
+    delay_s
+        Seconds that it waits first; later answers of the connection wait behind it.
+    is_dropped
+        The connection is closed instead.
+    """
+
+    data: bytes
+    delay_s: float = 0.0
+    is_dropped: bool = False
 
 
 class Engine:
@@ -37,17 +74,35 @@ class Engine:
         The token vault.
     entropy
         Source of randomness.
+    audit
+        Where commands are recorded.
+    pin_fails
+        Counts wrong PINs.
     header_length
         Characters before the command that are echoed, 1 to 255; 4 by default.
     """
 
-    def __init__(self, slots: Mapping[str, Slot], vault: Vault, entropy: Entropy, header_length: int = 4) -> None:
+    def __init__(
+        self,
+        slots: Mapping[str, Slot],
+        vault: Vault,
+        entropy: Entropy,
+        audit: AuditLog,
+        pin_fails: PinFails,
+        header_length: int = 4,
+    ) -> None:
         self._slots = slots
         self._vault = vault
         self._entropy = entropy
+        self._pin_fails = pin_fails
+        self.audit = audit
         self.header_length = header_length
 
     def handle(self, party: str, frame: bytes, now: float, turn: Turn) -> bytes:
+        """Answer one command: `perform` for callers that need only the bytes."""
+        return self.perform(party, frame, now, turn).data
+
+    def perform(self, party: str, frame: bytes, now: float, turn: Turn) -> Answer:
         """Answer one command.
 
         Parameters
@@ -63,8 +118,8 @@ class Engine:
 
         Returns
         -------
-        bytes
-            Header, answer code, error code, data, trailer; without the length bytes.
+        Answer
+            Header, answer code, error code, data, trailer, without the length bytes; and when it may leave.
 
         Raises
         ------
@@ -78,52 +133,115 @@ class Engine:
         header, code, slot = frame[: self.header_length], raw.decode("ascii"), self._slots[party]
         row = COMMANDS.get(code)
         if row is None:
-            return header + refusal(code, UNKNOWN_COMMAND)
-        if slot.party.role not in row.roles:
-            return header + refusal(code, COMMAND_DENIED)
-        trailer = b""
+            self._note(slot, code, UNKNOWN_COMMAND, turn)
+            return Answer(header + refusal(code, UNKNOWN_COMMAND))
+        if slot.party.role not in row.roles or code in slot.policy.commands_disabled:
+            self._note(slot, code, COMMAND_DENIED, turn)
+            return Answer(header + refusal(code, COMMAND_DENIED))
+        trailer, call = b"", None
         try:
-            values, at = decode_command(row, frame, start)
-            lmk, trailer = read_tail(frame, at)
-            answer = self._perform(row, slot, lmk, values, now, turn)
+            values, lmk, trailer = decode_command(row, frame, start)
+            call = self._open(row, slot, lmk, values, now, turn)
+            answer = self._carry_out(row, call)
         except HsmError as error:
             answer = refusal(code, error.code)
-        return header + answer + trailer
+        self._note(slot, code, answer[2:4].decode("ascii"), turn, call.subject if call else "", row.is_audited)
+        return Answer(header + answer + trailer, call.delay_s if call else 0.0)
 
     def expire(self, now: float, turn: Turn) -> None:
         """Forget what has waited long enough."""
         self._vault.expire(now)
+        self._vault.tend(now, turn)
+        self._pin_fails.expire(now)
 
     def deadline(self) -> float | None:
         """Return when `expire` next has work, in monotonic seconds."""
-        return self._vault.deadline()
+        first, second = self._vault.deadline(), self._pin_fails.deadline()
+        return second if first is None else first if second is None else min(first, second)
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """The vault's keys and their rotation: the operator's, no host command reaches it."""
+        return self._vault.upkeep
 
     def check_values(self) -> dict[str, dict[str, str]]:
         """Return party -> place -> key check value, for the key custodian's view. The vault's slot is included."""
         return {
-            name: {"LMK": slot.lmk_check, **{place: key.kcv for place, key in sorted(slot.keys.items())}}
+            name: {"LMK": slot.lmk.check, **{place: key.kcv for place, key in sorted(slot.keys.items())}}
             for name, slot in self._slots.items()
         }
 
-    def _perform(
-        self, row: Command, slot: Slot, lmk: str | None, values: dict[str, Value], now: float, turn: Turn
-    ) -> bytes:
-        if lmk is not None and lmk != slot.identifier:
-            return refusal(row.code, LMK_REFUSED)
-        key = None
-        field = values.get("key")
-        if isinstance(field, str):
-            key = slot.key(field)
-            key.permit(row.usages, row.mode)
+    def _open(
+        self, row: Command, slot: Slot, identifier: str | None, values: dict[str, Value], now: float, turn: Turn
+    ) -> Call:
+        """Check what every command must pass, open its keys, and return the call."""
+        lmk = slot.lmk_of(identifier)
+        if row.is_authorised and not slot.policy.authorised:
+            raise HsmError(NOT_AUTHORISED)
+        keys: dict[str, Key] = {}
+        for field in row.keys:
+            if field.name in values:
+                keys[field.name] = _opened(slot, field, values, identifier)
         self._vault.expire(now)
-        answer = OPERATIONS[row.code](Call(slot, self._vault, self._entropy, values, key, now, turn))
-        if answer is None:
+        return Call(slot, lmk, self._vault, self._entropy, values, keys, now, turn)
+
+    def _carry_out(self, row: Command, call: Call) -> bytes:
+        reply = self._try_pin(row, call) if row.counts_pin else row.perform(call)
+        if reply is None:
             return refusal(row.code, VERIFICATION_FAILED)
-        return encode_answer(row, answer)
+        if isinstance(reply, Warned):
+            return encode_answer(row, reply.values, reply.code)
+        return encode_answer(row, reply)
+
+    def _try_pin(self, row: Command, call: Call) -> Reply:
+        """Carry out a command whose "01" is a wrong PIN, unless the account had too many of them."""
+        party, account = call.slot.party, call.text("account")
+        if party.role == OPEN:
+            return row.perform(call)
+        if self._pin_fails.blocked(party.name, account, call.now):
+            raise HsmError(FRAUD_DETECTED)
+        reply = row.perform(call)
+        if reply is None:
+            self._pin_fails.failed(party.name, account, call.now)
+        else:
+            self._pin_fails.passed(party.name, account)
+        return reply
+
+    def _note(
+        self, slot: Slot, command: str, code: str, turn: Turn, subject: str = "", is_audited: bool = False
+    ) -> None:
+        party = slot.party
+        if self.audit.wants(party.role, code, is_audited):
+            self.audit.record(turn, party.name, command, code, subject)
+
+
+def _opened(slot: Slot, field: KeyField, values: Values, identifier: str | None) -> Key:
+    """Open one key and refuse it unless it is for what the field needs."""
+    use = field.use_for(values)
+    assert use is not None, field.name
+    try:
+        key = slot.key(str(values[field.name]), use.usages, identifier)
+    except HsmError as error:
+        code = field.parity if error.code == SOURCE_PARITY else error.code
+    else:
+        key.permit(use.usages, use.mode)
+        return key
+    raise HsmError(code)
 
 
 def build_engine(
-    parties: Sequence[Party], master: bytes, entropy: Entropy, stored: Stored, header_length: int = 4
+    parties: Sequence[Party],
+    master: bytes,
+    entropy: Entropy,
+    stored: Stored,
+    shelf: Shelf,
+    header_length: int = 4,
+    policies: Mapping[str, Policy] = MappingProxyType({}),
+    *,
+    open_lmks: Mapping[str, Lmk] | None = None,
+    audit_level: Level = "security",
+    pin_fails: PinFails | None = None,
+    vault_settings: VaultSettings = _VAULT_DEFAULTS,
 ) -> tuple[Engine, list[KeyRow]]:
     """Make the engine from the stored rows and hold the key ceremony for what is missing.
 
@@ -135,6 +253,18 @@ def build_engine(
         bytes[32], the master secret.
     stored
         Rows by table name, as the store has them; empty for a new HSM.
+    shelf
+        Where the vault finds its cards, one at a time.
+    policies
+        Security settings by party name; a party that is not named gets the defaults, the open slot its own.
+    open_lmks
+        LMKs of the open slot by identifier, the default one first; the public test LMKs if None.
+    audit_level
+        What the audit log records.
+    pin_fails
+        The limit on wrong PINs; the default one if None.
+    vault_settings
+        Sizes and times of the token vault.
 
     Returns
     -------
@@ -144,26 +274,43 @@ def build_engine(
     Raises
     ------
     ConfigError
-        The master secret does not open the stored keys, or the parties were reordered.
+        The master secret does not open the stored keys, the parties were reordered, or the audit log's end was
+        tampered with.
     """
     slots = {
-        party.name: Slot(party, f"{number:02d}", master)
+        party.name: _house_slot(party, f"{number:02d}", master, policies.get(party.name, Policy()))
         for number, party in enumerate((*parties, Party(VAULT_PARTY, "")))
     }
+    allowed = policies.get(OPEN_PARTY, OPEN_POLICY)
+    lmks = open_lmks or public_lmks(allowed.single_length)
+    slots[OPEN_PARTY] = Slot(Party(OPEN_PARTY, OPEN), lmks, allowed)
     wanted = ceremony.places(parties)
     for raw in stored.get(KEYS_TABLE, ()):
         row = KeyRow(*map(str, raw))
-        if row.party in slots:
+        # A block that is empty is all that is left of a destroyed version of a vault key.
+        if row.party in slots and row.block:
             _load_key(slots[row.party], row, wanted.get((row.party, row.place)))
     rows = ceremony.hold(parties, slots, entropy)
     own = slots[VAULT_PARTY]
-    vault = Vault(own.keys[indexes.VAULT], own.keys[indexes.FINGERPRINT], own.keys[indexes.TOKEN_IMK], entropy)
-    vault.load(
-        (CardRow(*card) for card in stored.get("hsm_cards", ())),  # type: ignore[arg-type]
-        (CryptogramRow(*issued) for issued in stored.get("hsm_cryptograms", ())),  # type: ignore[arg-type]
-        (ReferenceRow(*spent) for spent in stored.get("hsm_references", ())),  # type: ignore[arg-type]
-    )
-    return Engine(slots, vault, entropy, header_length), rows
+    vault = Vault(Keyring(own, entropy), shelf, entropy, vault_settings)
+    audit = _audit_log(own.keys[indexes.AUDIT], stored, audit_level)
+    return Engine(slots, vault, entropy, audit, pin_fails or PinFails(entropy(KEY_LENGTH)), header_length), rows
+
+
+def _audit_log(key: Key, stored: Stored, level: Level) -> AuditLog:
+    """Return the log that goes on where the stored one ends."""
+    sign = signer(key)
+    heads = [Head(*row) for row in stored.get(AUDIT_HEAD_TABLE, ())]  # type: ignore[arg-type]
+    if heads and not is_sealed(heads[0], sign):
+        raise ConfigError(
+            "hsm.db", AUDIT_HEAD_TABLE, "hidden", "must be what this HSM wrote: the audit log was changed"
+        )
+    return AuditLog(sign, heads[0] if heads else None, level)
+
+
+def _house_slot(party: Party, identifier: str, master: bytes, policy: Policy) -> Slot:
+    lmk = house_lmk(master, party.name, identifier, single_length=policy.single_length)
+    return Slot(party, {identifier: lmk}, policy)
 
 
 def _load_key(slot: Slot, row: KeyRow, neighbour: str | None) -> None:

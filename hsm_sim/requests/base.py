@@ -2,7 +2,7 @@
 
 from typing import Protocol, TypeVar
 
-from hsm_sim.core.fields import Value
+from hsm_sim.core.commands.fields import Value
 from iso.errors import LocalProtocolError
 
 AnswerT_co = TypeVar("AnswerT_co", covariant=True)

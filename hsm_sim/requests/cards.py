@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from hsm_sim.core.commands import decode_answer, encode_command
+from hsm_sim.core.commands.wire import decode_answer, encode_command
 from hsm_sim.requests.base import text_of
 
 

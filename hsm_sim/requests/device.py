@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from hsm_sim.core.commands import decode_answer, encode_command
-from hsm_sim.core.fields import Value
+from hsm_sim.core.commands.fields import Value
+from hsm_sim.core.commands.wire import decode_answer, encode_command
 from hsm_sim.requests.base import data_of, text_of
 
 
@@ -92,7 +92,7 @@ class MakeMac(NamedTuple):
 
     def parse(self, answer: bytes) -> MacMade:
         """Return the typed answer."""
-        code, got = decode_answer("M6", answer, {"size": "1"})
+        code, got = decode_answer("M6", answer, {"mode": "0", "size": "1"})
         return MacMade(code, text_of(got, "mac"))
 
     def __repr__(self) -> str:
@@ -122,7 +122,7 @@ class VerifyMac(NamedTuple):
 
     def parse(self, answer: bytes) -> MacChecked:
         """Return the typed answer."""
-        return MacChecked(decode_answer("M8", answer, {})[0])
+        return MacChecked(decode_answer("M8", answer, {"mode": "0"})[0])
 
     def __repr__(self) -> str:
         return f"VerifyMac(key={self.key[:4]!r}, algorithm={self.algorithm!r})"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from hsm_sim.core.errors import BAD_ACCOUNT, CRYPTOGRAM_REFUSALS, REFERENCE_UNKNOWN, TOKEN_UNKNOWN
+from hsm_sim.core import errors
 from hsm_sim.requests import Detokenise, OpenPan, SealPan
 from iso import Message, RemoteProtocolError
 from iso.private import (
@@ -40,6 +40,22 @@ _ATC = slice(16, 20)
 _UN = slice(20, 28)
 _CRYPTOGRAM_LENGTH = 28
 
+
+_REFUSALS: Final[dict[str, str]] = {
+    **dict.fromkeys(errors.CRYPTOGRAM_REFUSALS, "63"),
+    errors.REFERENCE_UNKNOWN: "63",
+    errors.TOKEN_UNKNOWN: "14",
+    errors.BAD_ACCOUNT: "14",
+    errors.TOKEN_DELETED: "14",
+    errors.TOKEN_SUSPENDED: "62",
+    errors.TOKEN_EXPIRED: "54",
+    errors.CHANNEL_REFUSED: "57",
+    errors.MERCHANT_REFUSED: "57",
+    errors.CURRENCY_REFUSED: "57",
+    errors.MERCHANT_INITIATED_REFUSED: "57",
+    errors.AMOUNT_REFUSED: "61",
+}
+"""Answers of the HSM that say something about the card; all others are malfunctions."""
 
 SEALED_PREFIX: Final = "sealed:"
 """Begins the card of a leg whose request brought a card number and no token."""
@@ -97,9 +113,7 @@ def reopen_request(message: Message) -> Detokenise | OpenPan:
 
 def refusal_code(hsm_code: str) -> str:
     """Return DE 39 for an answer of the HSM that opened no card."""
-    if hsm_code in CRYPTOGRAM_REFUSALS or hsm_code == REFERENCE_UNKNOWN:
-        return "63"
-    return "14" if hsm_code in (TOKEN_UNKNOWN, BAD_ACCOUNT) else "96"
+    return _REFUSALS.get(hsm_code, "96")
 
 
 def issuer_request(request: Message, pan: str, cvv2: str, at: datetime) -> Message:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from emulator.topology import CapturesSection, TlsSection, Topology, on_free_ports, read_topology
+from emulator.topology import PARTIES, CapturesSection, TlsSection, Topology, on_free_ports, read_topology
 from node.link_settings import LinkSettings
 from tests.support import tshark
 from tests.support.certificates import Authority
@@ -117,7 +117,7 @@ class TestTls:
     """Every pipe of the house may be encrypted, with certificates on both sides."""
 
     def test_a_payment_over_mutual_tls(self, tmp_path: Path) -> None:
-        settings = Authority(tmp_path).settings("house", mutual=True)
+        settings = Authority(tmp_path).settings("house", mutual=True, also=PARTIES)
         topology = encrypted(read_topology(None), TlsSection(**settings._asdict()))
 
         with running_house(tmp_path, topology) as house:

@@ -28,14 +28,15 @@ def cbc_mac(key: bytes, data: bytes, padding: int) -> bytes:
         return bytes(psec.mac.generate_cbc_mac(key, data, padding))
 
 
-def wrap(protection: bytes, header: str, key: bytes) -> str:
-    """Return a TR-31 block; `header` as usage + algorithm + mode + version + exportability."""
-    made = psec.tr31.Header("D", header[:2], header[2], header[3], header[4:6], header[6])
-    return str(psec.tr31.wrap(protection, made, key))
+def pvv(pvk: bytes, pin: str, pan: str, pvki: str = "1") -> str:
+    """Return the Visa PVV of a PIN's leftmost four digits; `pan` is the whole PAN."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return str(psec.pin.generate_visa_pvv(pvk, pvki, pin[:4], pan))
 
 
-def unwrap(protection: bytes, block: str) -> tuple[str, bytes]:
-    """Return header text and clear key of a TR-31 block."""
-    header, key = psec.tr31.unwrap(protection, block)
-    text = header.key_usage + header.algorithm + header.mode_of_use + header.version_num + header.exportability
-    return text, key
+def ibm_offset(pvk: bytes, pin: str, table: str, block: str) -> str:
+    """Return the IBM 3624 offset, as long as the PIN; `block` is the validation data, str[16] hex."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return str(psec.pin.generate_ibm3624_offset(pvk, table, pin, block, 0, len(block), "F"))

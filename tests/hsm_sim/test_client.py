@@ -12,9 +12,10 @@ from trio.testing import MockClock
 
 from hsm_sim.client import HsmClient, LocalClient, TcpClient
 from hsm_sim.core import indexes
+from hsm_sim.core.faults import HsmFault
 from hsm_sim.node import HsmNode
 from hsm_sim.protect import HsmProtector
-from hsm_sim.requests import CardStored, CvvMade, Diagnostics, Echo, MakeCvv, MakeMac, StoreCard, VerifyMac
+from hsm_sim.requests import CardStored, CvvMade, Diagnostics, Echo, Echoed, MakeCvv, MakeMac, StoreCard, VerifyMac
 from iso.errors import LocalProtocolError
 from node.core.turn import Row
 from node.journal import MemoryJournal
@@ -89,6 +90,32 @@ class TestContract:
         assert about is not None
         assert about.code == "00"
         assert refused == CardStored("68")
+
+    async def test_answers_before_a_silent_one_are_kept_and_those_behind_a_delay_are_unknown(
+        self, connect: Connect, mock_clock: MockClock
+    ) -> None:
+        pipes = Pipes()
+        node = hsm_node(pipes)
+
+        async with running(node), connect(pipes, node, "acquirer") as client:
+            node.provoke(HsmFault("silence", commands=frozenset(("NC",))))
+            node.provoke(HsmFault("delay", commands=frozenset(("M6",)), delay_s=10.0))
+            batch = [Echo(b"1"), Diagnostics(), Echo(b"2"), MakeMac(indexes.zak("switch"), b"body"), Echo(b"3")]
+            answers = await client.call_many(batch, 2.0)
+
+        assert answers == [Echoed("00", b"1"), None, Echoed("00", b"2"), None, None]
+
+    async def test_a_dropped_connection_leaves_the_rest_unknown(self, connect: Connect, mock_clock: MockClock) -> None:
+        pipes = Pipes()
+        node = hsm_node(pipes)
+
+        async with running(node), connect(pipes, node, "acquirer") as client:
+            node.provoke(HsmFault("close", commands=frozenset(("NC",)), times=1))
+            dropped = await client.call_many([Echo(b"1"), Diagnostics(), Echo(b"2")], 2.0)
+            after = await client.call(Echo(b"3"), 2.0)
+
+        assert dropped == [Echoed("00", b"1"), None, None]
+        assert after == Echoed("00", b"3")
 
     async def test_an_empty_batch_has_no_answers(self, connect: Connect, mock_clock: MockClock) -> None:
         pipes = Pipes()
@@ -224,6 +251,90 @@ class TestTheRemoteClient:
         assert first is None
         assert second is not None
         assert second.data == b"fresh"
+
+
+@pytest.mark.trio
+class TestShortHeaders:
+    """A header numbers a request: what it cannot count waits, and a number that was lost is not given to another."""
+
+    @pytest.mark.parametrize("length", [1, 2, 3, 5, 255])
+    async def test_a_batch_of_any_size_crosses(self, length: int, mock_clock: MockClock) -> None:
+        pipes = Pipes()
+        node = hsm_node(pipes, header_length=length)
+
+        async with running(node), anyio.create_task_group() as tasks:
+            client = TcpClient(pipes, node.addresses["gateway"], header_length=length)
+            await tasks.start(client.run)
+            answers = await client.call_many([Echo(b"%d" % number) for number in range(5000)], 5.0)
+            tasks.cancel_scope.cancel()
+
+        assert [answer and answer.data for answer in answers] == [b"%d" % number for number in range(5000)]
+
+    async def test_many_callers_share_few_numbers(self, mock_clock: MockClock) -> None:
+        pipes = Pipes()
+        node, answered = hsm_node(pipes, header_length=1), dict[int, list[Echoed | None]]()
+
+        async with running(node), anyio.create_task_group() as tasks:
+            client = TcpClient(pipes, node.addresses["gateway"], header_length=1)
+            await tasks.start(client.run)
+
+            async def caller(number: int) -> None:
+                answered[number] = await client.call_many([Echo(b"%d" % number)] * 20, 5.0)
+
+            async with anyio.create_task_group() as callers:
+                for number in range(30):
+                    callers.start_soon(caller, number)
+            tasks.cancel_scope.cancel()
+
+        assert answered == {number: [Echoed("00", b"%d" % number)] * 20 for number in range(30)}
+
+    async def test_lost_answers_use_up_numbers_until_the_connection_is_replaced(self, mock_clock: MockClock) -> None:
+        pipes = Pipes()
+        node = hsm_node(pipes, header_length=1)
+
+        async with running(node), anyio.create_task_group() as tasks:
+            client = TcpClient(pipes, node.addresses["gateway"], header_length=1)
+            await tasks.start(client.run)
+            node.provoke(HsmFault("silence", times=40))
+            lost = [await client.call(Echo(b"lost"), 1.0) for _ in range(40)]
+            found = await client.call(Echo(b"found"), 1.0)
+            tasks.cancel_scope.cancel()
+
+        assert lost == [None] * 40
+        assert found == Echoed("00", b"found")
+
+    async def test_a_command_that_was_not_sent_in_time_is_never_sent(self, mock_clock: MockClock) -> None:
+        pipes = Pipes()
+        node = hsm_node(pipes, header_length=1)
+
+        async with running(node), anyio.create_task_group() as tasks:
+            client = TcpClient(pipes, node.addresses["gateway"], header_length=1)
+            await tasks.start(client.run)
+            node.provoke(HsmFault("delay", delay_s=5.0, times=1))
+            async with anyio.create_task_group() as callers:
+                callers.start_soon(client.call_many, [Echo(b"first")] * 36, 20.0)
+                await anyio.wait_all_tasks_blocked()
+                late = await client.call(StoreCard(PAN, "3012", CVC, "m"), 1.0)
+            await client.call(Echo(b"after"), 20.0)
+            tasks.cancel_scope.cancel()
+
+        assert late is None
+        assert isinstance(node.journal, MemoryJournal)
+        assert not node.journal.rows["hsm_cards"]
+
+    async def test_a_command_that_is_too_long_is_not_sent(self, mock_clock: MockClock) -> None:
+        pipes = Pipes()
+        node = hsm_node(pipes)
+
+        async with running(node), anyio.create_task_group() as tasks:
+            client = TcpClient(pipes, node.addresses["gateway"])
+            await tasks.start(client.run)
+            with pytest.raises(LocalProtocolError):
+                await client.call_many([Echo(b"short"), Echo(bytes(0xFFFF))], 1.0)
+            fine = await client.call(Echo(b"short"), 1.0)
+            tasks.cancel_scope.cancel()
+
+        assert fine == Echoed("00", b"short")
 
 
 @pytest.mark.trio

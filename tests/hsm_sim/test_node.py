@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 import pytest
-from anyio.abc import ByteStream
 from pydantic import ValidationError
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
@@ -17,14 +14,15 @@ from trio.testing import MockClock
 
 from hsm_sim.client import TcpClient
 from hsm_sim.config import HsmConfig
-from hsm_sim.node import HsmNode
+from hsm_sim.core.vault import CARDS_TABLE, CardRow
 from hsm_sim.requests import CardOpened, Detokenise, MakeCryptogram, StoreCard
+from hsm_sim.shelf import JournalShelf
 from hsm_sim.store import DATABASE, MASTER, metadata, open_store
 from iso.errors import ConfigError
 from node.core.turn import Row
 from node.journal import MemoryJournal, StoreError
 from node.pipes import PipeError, Pipes
-from tests.hsm_sim.nodes import config, hsm_node, stored_node
+from tests.hsm_sim.nodes import config, everything_from, hsm_node, serving, stored_node
 from tests.support.hsm import CVC, PAN, first_use, seeded
 from tests.support.time import let_pass
 
@@ -35,26 +33,6 @@ ECHOED = b"\x00\x09ABCDB300x"
 @pytest.fixture
 def mock_clock() -> MockClock:
     return MockClock(autojump_threshold=0)
-
-
-@asynccontextmanager
-async def serving(node: HsmNode) -> AsyncIterator[None]:
-    async with anyio.create_task_group() as tasks:
-        await tasks.start(node.run)
-        await anyio.wait_all_tasks_blocked()
-        yield
-        tasks.cancel_scope.cancel()
-
-
-async def everything_from(stream: ByteStream) -> bytes:
-    received = b""
-    with anyio.move_on_after(5):
-        try:
-            while True:
-                received += await stream.receive()
-        except (anyio.EndOfStream, anyio.ClosedResourceError, anyio.BrokenResourceError):
-            return received
-    raise AssertionError("the connection stayed open")
 
 
 @pytest.mark.trio
@@ -187,8 +165,8 @@ class TestRestart:
         token, use, opened = anyio.run(first_life)
         followed = anyio.run(second_life, token, use)
 
-        assert opened == CardOpened("00", PAN, "3012", CVC)
-        assert followed == [CardOpened("00", PAN, "3012"), CardOpened("00", PAN, "3012"), CardOpened("V2")]
+        assert opened == CardOpened("00", PAN, "3012", CVC, audit_id=opened.audit_id)
+        assert followed == [opened._replace(cvv2=""), opened._replace(cvv2=""), CardOpened("V2")]
         for file in tmp_path.iterdir():
             content = file.read_bytes()
             assert PAN.encode() not in content
@@ -214,13 +192,12 @@ class TestTheStore:
 
     def test_the_database_keeps_a_card_as_it_was_written(self, tmp_path: Path) -> None:
         journal, _ = open_store(tmp_path, seeded())
-        row = ("9999000000004242", "m", "3012", "fp_", 1, bytes(range(44)), 1)
+        card = CardRow("9999000000004242", "m", "3012", "fp_", 1, 1, bytes(range(44)), 1)
 
-        anyio.run(journal.commit, {"hsm_cards": [row]})
+        anyio.run(journal.commit, {CARDS_TABLE: [card]})
 
-        assert anyio.run(journal.load)["hsm_cards"] == [row]
-        with pytest.raises(StoreError):
-            anyio.run(journal.commit, {"hsm_cards": [row]})
+        assert JournalShelf(journal).card(card.token) == card
+        assert CARDS_TABLE not in anyio.run(journal.load)
         anyio.run(journal.aclose)
 
     def test_the_master_secret_is_written_once_for_its_owner_only(self, tmp_path: Path) -> None:
@@ -276,7 +253,14 @@ class TestSettings:
             {"parties": [{"name": "a", "role": "issuer"}, {"name": "a", "role": "switch"}]},
             {"parties": [{"name": "vault", "role": "issuer"}]},
             {"parties": [{"name": "a", "role": "merchant"}]},
-            {"header_length": 2},
+            {"parties": [{"name": "open", "role": "issuer"}]},
+            {"header_length": 0},
+            {"header_length": 256},
+            {"frame_bytes_max": 65_535},
+            {"faults": [{"action": "error", "code": "00"}]},
+            {"faults": [{"action": "delay"}]},
+            {"faults": [{"action": "parity", "code": "15"}]},
+            {"faults": [{"action": "close", "commands": ["toolong"]}]},
             {"unknown": 1},
         ],
     )

@@ -52,7 +52,7 @@ class TestEncoding:
             StoreCard(PAN, "3012", SECRET, "m" * 100),
             MakeCryptogram("9999000000004242", -1, "840", "m"),
             MakeCryptogram("9999000000004242", 10**12, "840", "m"),
-            MakeCvv("U" + "0" * 32, PAN, "3012", "000"),
+            MakeCvv("U" + "0" * 31, PAN, "3012", "000"),
             MakeCvv("KF00;", PAN, "3012", "000"),
             VerifyMac("K600", b"", "xyz"),
             MakeMac("K600", bytes(0x10000)),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hsm_sim.core.errors import CRYPTOGRAM_REFUSALS
-from hsm_sim.core.vault import CARDS_TABLE, CardRow
+from hsm_sim.core.vault import CARDS_TABLE, REFERENCES_TABLE, CardRow
 from hsm_sim.requests import CardOpened, Detokenise
 from iso.pan import luhn_digit, luhn_valid
 from tests.support.hsm import CVC, OTHER_PAN, PAN, Hsm, first_use
@@ -92,7 +92,7 @@ class TestFirstUse:
 
         opened = hsm.ask("switch", first_use(token, hsm.paid(token)))
 
-        assert opened == CardOpened("00", PAN, "3012", CVC)
+        assert opened == CardOpened("00", PAN, "3012", CVC, audit_id=opened.audit_id)
 
     @pytest.mark.parametrize(
         "changed",
@@ -155,13 +155,13 @@ class TestFirstUse:
         hsm = Hsm()
         token = hsm.stored().token
         made = hsm.paid(token)
-        hsm.ask("switch", first_use(token, made))
-        rows = len(hsm.rows())
+        opened = hsm.ask("switch", first_use(token, made))
+        spent = dict(hsm.journal.rows[REFERENCES_TABLE])
 
         repeated = hsm.ask("switch", first_use(token, made))
 
-        assert repeated == CardOpened("00", PAN, "3012", "")
-        assert len(hsm.rows()) == rows
+        assert repeated == opened._replace(cvv2="")
+        assert hsm.journal.rows[REFERENCES_TABLE] == spent
 
     def test_it_is_too_old_after_fifteen_minutes_of_business_time(self) -> None:
         hsm = Hsm()
@@ -176,14 +176,12 @@ class TestFirstUse:
         assert opened.code == "00"
         assert refused.code == "V4"
 
-    def test_a_counter_that_was_dropped_as_stale_is_not_issued(self) -> None:
+    def test_a_counter_that_was_never_given_out_opens_nothing(self) -> None:
         hsm = Hsm()
         token = hsm.stored().token
-        stale = hsm.paid(token)
-        hsm.pass_time(901)
-        hsm.paid(token)
+        made = hsm.paid(token)
 
-        assert hsm.ask("switch", first_use(token, stale)).code == "V5"
+        assert hsm.ask("switch", first_use(token, made, atc="0002")).code == "V5"
 
     def test_a_counter_is_never_given_twice(self) -> None:
         hsm = Hsm()
@@ -221,7 +219,7 @@ class TestFollowUps:
         hsm.restart()
         opened = hsm.ask("switch", Detokenise(token, REFERENCE))
 
-        assert opened == CardOpened("00", PAN, "3012", "")
+        assert opened == CardOpened("00", PAN, "3012", audit_id=opened.audit_id)
 
     def test_a_reference_that_was_not_recorded_opens_nothing(self) -> None:
         hsm = Hsm()
@@ -261,7 +259,7 @@ class TestCvv2:
         hsm.now = 600.0
         opened = hsm.ask("switch", first_use(token, hsm.paid(token)))
 
-        assert opened == CardOpened("00", PAN, "3012", "")
+        assert opened == CardOpened("00", PAN, "3012", audit_id=opened.audit_id)
         assert hsm.engine.deadline() is None
 
     def test_it_does_not_survive_a_restart(self) -> None:

@@ -30,10 +30,15 @@ class Authority:
         signed = builder.add_extension(usage, critical=True).sign(self._key, hashes.SHA256())
         self.file.write_bytes(signed.public_bytes(Encoding.PEM))
 
-    def settings(self, name: str, *, mutual: bool = False, server_name: str | None = None) -> TlsSettings:
-        """Return the settings of a peer that trusts this authority and has a certificate of it, for 127.0.0.1."""
+    def settings(
+        self, name: str, *, mutual: bool = False, server_name: str | None = None, also: tuple[str, ...] = ()
+    ) -> TlsSettings:
+        """Return the settings of a peer that trusts this authority and has a certificate of it, for 127.0.0.1.
+
+        The certificate names the peer, and whoever else (`also`) shares its process.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName(name)]
+        names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, (name, *also))]
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         builder = self._builder(subject, key).add_extension(x509.SubjectAlternativeName(names), critical=False)
         certificate, private_key = self.folder / f"{name}.pem", self.folder / f"{name}.key"

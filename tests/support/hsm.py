@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
-from hsm_sim.core.engine import KEYS_TABLE, Engine, build_engine
-from hsm_sim.core.slots import Party
+from hsm_sim.core.engine import Engine, build_engine
+from hsm_sim.core.policy import Policy
+from hsm_sim.core.slots import KEYS_TABLE, Party
 from hsm_sim.requests import CardStored, Detokenise, MakeCryptogram, Request, StoreCard, TokenCryptogram
+from hsm_sim.shelf import JournalShelf
 from hsm_sim.store import metadata
 from node.core.turn import Turn
 from node.journal import MemoryJournal
+from tests.support.vectors import vectors as vectors
 
 T = TypeVar("T")
 
@@ -53,19 +55,17 @@ def seeded(seed: str = "seed") -> Callable[[int], bytes]:
     return draw
 
 
-def vectors(operation: str) -> list[dict[str, Any]]:
-    """Return the known answers of an operation, each with inputs, expected and source."""
-    corpus = json.loads((Path(__file__).parent.parent / "corpus" / "hsm.json").read_text("utf-8"))
-    found = [vector for vector in corpus if vector["operation"] == operation]
-    assert found, operation
-    return found
-
-
 class Hsm:
     """An engine whose turns are committed to a memory journal, and that can be restarted from it."""
 
-    def __init__(self, parties: tuple[Party, ...] = PARTIES, seed: str = "seed") -> None:
+    def __init__(
+        self,
+        parties: tuple[Party, ...] = PARTIES,
+        seed: str = "seed",
+        policies: Mapping[str, Policy] = MappingProxyType({}),
+    ) -> None:
         self.parties = parties
+        self.policies = policies
         self.journal = MemoryJournal(metadata)
         self.entropy = seeded(seed)
         self.now = 0.0
@@ -75,7 +75,14 @@ class Hsm:
 
     def restart(self, master: bytes = MASTER) -> None:
         """Begin again from what was committed."""
-        self.engine, rows = build_engine(self.parties, master, self.entropy, self.journal.read())
+        self.engine, rows = build_engine(
+            self.parties,
+            master,
+            self.entropy,
+            self.journal.read(),
+            JournalShelf(self.journal),
+            policies=self.policies,
+        )
         self.journal.write({KEYS_TABLE: rows})
 
     def pass_time(self, seconds: float) -> None:

@@ -1,0 +1,1 @@
+"""Host commands: the table, a file of rows per family, and the reading and writing of frames."""

@@ -1,0 +1,148 @@
+"""The vault's working set: the cards in use, and what the turn under way has changed.
+
+A card comes from the shelf when it is first needed and goes again when there are too many, but only between turns:
+what a turn has changed is in no row before its commit, so until then this is the only place that knows it.
+"""
+
+from typing import Final
+
+from hsm_sim.core.errors import TOKEN_UNKNOWN, HsmError
+from hsm_sim.core.vault.rows import (
+    CARDS_TABLE,
+    COUNTERS_TABLE,
+    CRYPTOGRAMS_TABLE,
+    REFERENCES_TABLE,
+    CardRow,
+    CounterRow,
+    CryptogramRow,
+    ReferenceRow,
+    Shelf,
+)
+from node.core.turn import Turn
+
+_ISSUED_KEPT: Final = 64
+
+
+class Card:
+    """A card in use: its row, its counters, and the unspent cryptograms that this HSM remembers without the shelf."""
+
+    __slots__ = ("atc", "issued", "row", "seen")
+
+    def __init__(self, row: CardRow, atc: int = 0, seen: int = 0) -> None:
+        self.row = row
+        self.atc = atc
+        self.seen = seen
+        self.issued: dict[int, int] = {}
+
+
+class WorkingSet:
+    """What the vault knows, in memory or on the shelf.
+
+    Parameters
+    ----------
+    shelf
+        Committed rows.
+    cards_max
+        Cards in memory between turns.
+    """
+
+    def __init__(self, shelf: Shelf, cards_max: int) -> None:
+        self._shelf = shelf
+        self._cards_max = cards_max
+        self._cards: dict[str, Card] = {}
+        self._turn: Turn | None = None
+        self._tokens: dict[tuple[str, str], str | None] = {}
+        self._issued: dict[tuple[str, int], int] = {}
+        self._spent: dict[tuple[str, int], ReferenceRow] = {}
+        self._recorded: dict[tuple[str, str], ReferenceRow] = {}
+
+    def begin(self, turn: Turn) -> None:
+        """Take notice of the turn that a command belongs to. A new turn means that the one before is durable."""
+        if turn is self._turn:
+            return
+        self._turn = turn
+        for changed in (self._tokens, self._issued, self._spent, self._recorded):
+            changed.clear()
+        cards = self._cards
+        while len(cards) > self._cards_max:
+            del cards[next(iter(cards))]
+
+    def card(self, token: str) -> Card:
+        """Return a card; `HsmError` "V0" if there is no such token."""
+        card = self._find(token)
+        if card is None:
+            raise HsmError(TOKEN_UNKNOWN)
+        return card
+
+    def has(self, token: str) -> bool:
+        """Return whether a token is taken, be it by an erased card."""
+        return self._find(token) is not None
+
+    def token_of(self, fingerprint: str, expiry: str) -> str | None:
+        """Return the token that a fingerprint and a card expiry lead to."""
+        if (fingerprint, expiry) in self._tokens:
+            return self._tokens[fingerprint, expiry]
+        return self._shelf.token_of(fingerprint, expiry)
+
+    def issued_at(self, card: Card, atc: int) -> int | None:
+        """Return when a counter that is not spent was issued; None if it never was."""
+        at = card.issued.get(atc) or self._issued.get((card.row.token, atc))
+        if at is not None:
+            return at
+        row = self._shelf.cryptogram(card.row.token, atc)
+        return None if row is None else row.issued_at
+
+    def spent_on(self, card: Card, atc: int) -> ReferenceRow | None:
+        """Return what a counter was spent on."""
+        if atc in card.issued:
+            return None
+        return self._spent.get((card.row.token, atc)) or self._shelf.spent(card.row.token, atc)
+
+    def recorded(self, token: str, reference: str) -> ReferenceRow | None:
+        """Return what is recorded under a reference of a token."""
+        return self._recorded.get((token, reference)) or self._shelf.recorded(token, reference)
+
+    def put(self, row: CardRow, turn: Turn) -> None:
+        """Store a new or a changed card."""
+        card = self._cards.get(row.token)
+        if card is None:
+            self._cards[row.token] = Card(row)
+        else:
+            if card.row.fingerprint:
+                self._tokens[card.row.fingerprint, card.row.expiry] = None
+            card.row = row
+        if row.fingerprint:
+            self._tokens[row.fingerprint, row.expiry] = row.token
+        turn.store(CARDS_TABLE, row)
+
+    def issue(self, card: Card, at: int, turn: Turn) -> None:
+        """Record that the next counter of a card was issued."""
+        token = card.row.token
+        card.atc += 1
+        card.issued[card.atc] = self._issued[token, card.atc] = at
+        while len(card.issued) > _ISSUED_KEPT:
+            del card.issued[next(iter(card.issued))]
+        turn.store(CRYPTOGRAMS_TABLE, CryptogramRow(token, card.atc, at))
+        turn.store(COUNTERS_TABLE, CounterRow(token, card.atc, card.seen))
+
+    def spend(self, card: Card, row: ReferenceRow, turn: Turn) -> None:
+        """Record what a counter was spent on; `card` has the counters as they are from now on."""
+        card.issued.pop(row.atc, None)
+        self._spent[row.token, row.atc] = self._recorded[row.token, row.reference] = row
+        turn.store(REFERENCES_TABLE, row)
+        turn.store(COUNTERS_TABLE, CounterRow(row.token, card.atc, card.seen))
+
+    def __len__(self) -> int:
+        return len(self._cards)
+
+    def _find(self, token: str) -> Card | None:
+        card = self._cards.pop(token, None)
+        if card is None:
+            row = self._shelf.card(token)
+            if row is None:
+                return None
+            counter = self._shelf.counter(token)
+            card = Card(row) if counter is None else Card(row, counter.atc, counter.seen)
+        # Put back at the end: the card that was not used for longest is the first to go.
+        self._cards[token] = card
+        return card

@@ -1,0 +1,1 @@
+"""Card cryptography against published values and against independent implementations."""

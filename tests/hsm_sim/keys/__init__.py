@@ -1,0 +1,1 @@
+"""Tests of hsm_sim.core.keys."""
