@@ -133,7 +133,7 @@ def custodian_hsm(data_dir: Path, parties: Sequence[Party], at: datetime, entrop
     """
     master = read_master(_file(data_dir, MASTER))
     with _reading(data_dir) as database:
-        keys = database.execute(f"SELECT * FROM {KEYS_TABLE}").fetchall()
+        keys = database.execute(f"SELECT party, place, neighbour, block FROM {KEYS_TABLE}").fetchall()
     return OfflineHsm(parties, master, keys, at, entropy)
 
 

@@ -21,7 +21,10 @@ COMMANDS = {
     "explain": "what every byte of a message is and means",
     "identify": "which dialect and framing unknown bytes or a capture may be",
     "send": "send a message to a host and show what it answers",
-    "cards": "the test cards, with the right CVC where it is checked",
+    "cards": "the test cards; or issue new ones",
+    "card": "pay with an issued card at a software terminal",
+    "keys": "make, import, export, check and list keys of the HSM",
+    "hsm": "send host commands, read layouts and the audit log, provoke faults",
 }
 
 

@@ -141,6 +141,11 @@ def _where(ready: dict[str, Any]) -> list[str]:
     lines = [
         f"{name:<11} tcp://{node['host']}:{node['port']}  {node.get('dialect', '')}" for name, node in nodes.items()
     ]
+    if "open" in nodes.get("hsm", {}):
+        place = nodes["hsm"]["open"]
+        lines.append(
+            f"{'hsm, open':<11} tcp://{place['host']}:{place['port']}  (test LMKs: for anybody on this machine)"
+        )
     lines.append(f"{'control':<11} {ready['control_url']}")
     if "gateway_url" in ready:
         lines.append(f"{'gateway':<11} {ready['gateway_url']}/v1")

@@ -1,6 +1,7 @@
 """Parts of a layout that are not always there: what a mark announces, what depends on a value, a fixed mark."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 from hsm_sim.core.commands.fields import Choice, Field, Value, Values
@@ -151,10 +152,9 @@ class Plan:
     __slots__ = ("_reads", "_writes")
 
     def __init__(self, parts: "Sequence[Part]") -> None:
-        self._reads = _reading(parts)
-        self._writes: list[tuple[str, Callable[[Value, Values], bytes]] | Callable[[Values], bytes]] = [
-            part.encode if isinstance(part, GROUPS) else (part.name, part.write) for part in parts
-        ]
+        steps = _with_runs(parts)
+        self._reads = _reading(steps)
+        self._writes = _writing(steps)
 
     def read(self, data: bytes, at: int, values: dict[str, Value]) -> int:
         """Read the parts in order into `values`; return the offset behind the last. Absent values are not in it.
@@ -173,24 +173,29 @@ class Plan:
 
     def write(self, values: Values) -> bytes:
         """Write the parts in order; `KeyError` names a value that is missing, which is the caller's mistake."""
-        return b"".join(
-            [step[1](values[step[0]], values) if isinstance(step, tuple) else step(values) for step in self._writes]
-        )
+        written = []
+        for name, write, encode in self._writes:
+            written.append(encode(values) if write is None else write(values[name], values))
+        return b"".join(written)
 
 
 _Parse: TypeAlias = Callable[[bytes, int, dict[str, Value]], int]
 _Read: TypeAlias = Callable[[bytes, int, Values], tuple[Value, int]]
+_Encode: TypeAlias = Callable[[Values], bytes]
+_Write: TypeAlias = Callable[[Value, Values], bytes]
 
 
 class _Run:
-    """Choices in a row, read as one: what stood there before is known by its bytes. Only good bytes are remembered."""
+    """Choices in a row, taken as one: what stood there before is known. Only what was good is remembered."""
 
-    __slots__ = ("_choices", "_known", "_length")
+    __slots__ = ("_choices", "_known", "_length", "_of", "_written")
 
     def __init__(self, choices: Sequence[Choice]) -> None:
         self._choices = choices
         self._length = sum(choice.length for choice in choices)
         self._known: dict[bytes, tuple[tuple[str, str], ...]] = {}
+        self._of: Callable[[Values], Hashable] = itemgetter(*[choice.name for choice in choices])
+        self._written: dict[Hashable, bytes] = {}
 
     def parse(self, data: bytes, at: int, values: dict[str, Value]) -> int:
         """Read the choices; return the offset behind them."""
@@ -207,27 +212,53 @@ class _Run:
             values[name] = text
         return end
 
+    def encode(self, values: Values) -> bytes:
+        """Write the choices."""
+        chosen = self._of(values)
+        written = self._written.get(chosen)
+        if written is None:
+            written = b"".join([choice.write(values[choice.name], values) for choice in self._choices])
+            self._written[chosen] = written
+        return written
 
-def _reading(parts: "Sequence[Part]") -> list[tuple[str, _Read | None, _Parse]]:
-    """Return name and reading function of each field, or the parsing function of each group."""
-    steps: list[tuple[str, _Read | None, _Parse]] = []
+
+def _with_runs(parts: "Sequence[Part]") -> "list[Part | _Run]":
+    """Return the parts with choices in a row put together."""
+    steps: list[Part | _Run] = []
     run: list[Choice] = []
-    for part in (*parts, None):
+    for part in parts:
         if isinstance(part, Choice):
             run.append(part)
             continue
         if run:
-            steps.append(("", None, _Run(tuple(run)).parse))
+            steps.append(_Run(tuple(run)))
             run = []
-        if isinstance(part, GROUPS):
-            steps.append(("", None, part.parse))
-        elif part is not None:
-            steps.append((part.name, part.read, _no_group))
-    return steps
+        steps.append(part)
+    return [*steps, _Run(tuple(run))] if run else steps
 
 
-def _no_group(data: bytes, at: int, values: dict[str, Value]) -> int:
+def _reading(steps: "list[Part | _Run]") -> list[tuple[str, _Read | None, _Parse]]:
+    """Return name and reading function of each field, or the parsing function of each group."""
+    return [
+        ("", None, step.parse) if isinstance(step, (*GROUPS, _Run)) else (step.name, step.read, _no_parse)
+        for step in steps
+    ]
+
+
+def _writing(steps: "list[Part | _Run]") -> list[tuple[str, _Write | None, _Encode]]:
+    """Return name and writing function of each field, or the encoding function of each group."""
+    return [
+        ("", None, step.encode) if isinstance(step, (*GROUPS, _Run)) else (step.name, step.write, _no_encode)
+        for step in steps
+    ]
+
+
+def _no_parse(data: bytes, at: int, values: dict[str, Value]) -> int:
     raise AssertionError("a field is read, not parsed")
+
+
+def _no_encode(values: Values) -> bytes:
+    raise AssertionError("a field is written, not encoded")
 
 
 def fields_of(parts: Sequence[Part]) -> Iterator[Field]:

@@ -12,6 +12,9 @@ from hsm_sim.core.errors import BAD_DATA, BAD_INDEX, BAD_KEY_BLOCK, BAD_KEY_SCHE
 from iso.errors import LocalProtocolError
 
 KEY_BLOCK_LENGTH_MAX: Final = 9999
+_PLACES: Final[dict[bytes, str]] = {}
+"""Places of key tables that were read, as text: at most 4,096, for nothing else is remembered."""
+
 _HEX_AFTER: Final = {0x55: 32, 0x54: 48, 0x58: 32, 0x59: 48}
 """Hex digits after `U`, `T`, `X`, `Y`."""
 
@@ -102,6 +105,9 @@ class KeyField:
 
     def read(self, data: bytes, at: int, values: Values) -> tuple[str, int]:
         """Read the scheme letter and what it announces."""
+        known = _PLACES.get(data[at : at + 4])
+        if known is not None:
+            return known, at + 4
         if at >= len(data):
             raise HsmError(BAD_LENGTH)
         scheme = data[at]
@@ -123,7 +129,10 @@ class KeyField:
         raw = data[at:end]
         if not (TEXT if scheme in b"SR" else HEX).issuperset(raw[1:]):
             raise HsmError(BAD_INDEX if scheme == 0x4B else BAD_DATA)
-        return raw.decode("ascii"), end
+        text = raw.decode("ascii")
+        if scheme == 0x4B:
+            _PLACES[raw] = text
+        return text, end
 
     def write(self, value: Value, values: Values) -> bytes:
         """Write the field as it is; it must read back whole."""

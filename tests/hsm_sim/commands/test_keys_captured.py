@@ -18,6 +18,7 @@ TAK = "S00072M1TN00E0001FFE01E95CF21BDD0D74B6BEB70E3D90842C137DCA39C1B162C6238D5
 SHOWN = 48
 """Characters of the captured blocks that do not depend on the padding: the header and two cipher blocks."""
 
+HSM = Hsm()
 SHARED = "U1457FF6ADF6250C66C368416B4C9D383"
 COMPONENTS = (
     "2EC8A0412B5D0E86E3C1E5ABFA19B3F5",
@@ -28,7 +29,7 @@ COMPONENTS = (
 
 def answer(command: str) -> str:
     """Send a command to the open port; return the answer behind its code."""
-    return Hsm().frame("open", command.encode())[2:].decode("ascii")
+    return HSM.frame("open", command.encode())[2:].decode("ascii")
 
 
 class TestVariantLmk:

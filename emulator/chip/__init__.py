@@ -1,0 +1,1 @@
+"""Test cards and the terminal that reads them, in software: the print, the stripe, the chip."""
