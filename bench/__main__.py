@@ -5,10 +5,16 @@ from __future__ import annotations
 import argparse
 from time import perf_counter
 
-from bench import codec, iso_path, rest, startup
+from bench import codec, hsm, iso_path, rest, startup
 from bench.figures import machine, progress, table
 
-BENCHES = {"codec": codec.figures, "startup": startup.figures, "rest": rest.figures, "iso_path": iso_path.figures}
+BENCHES = {
+    "codec": codec.figures,
+    "hsm": hsm.figures,
+    "startup": startup.figures,
+    "rest": rest.figures,
+    "iso_path": iso_path.figures,
+}
 
 
 def main() -> None:

@@ -10,8 +10,8 @@ import sqlite3
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -64,16 +64,28 @@ class House(NamedTuple):
 
 
 @contextmanager
-def iso_house(launcher: tuple[str, ...] = CARDRAILS) -> Iterator[House]:
-    """Run the five ISO nodes in one process, in a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="cardrails-bench-") as folder:
+def iso_house(
+    launcher: tuple[str, ...] = CARDRAILS, *, nodes: tuple[str, ...] = ISO_NODES, hsm_in_process: bool = False
+) -> Iterator[House]:
+    """Run the five ISO nodes in a temporary folder: in one process, and those that `nodes` leaves out in another."""
+    with tempfile.TemporaryDirectory(prefix="cardrails-bench-") as folder, ExitStack() as running:
         file = topology_on_free_ports(Path(folder))
-        nodes = tomllib.loads(file.read_text("utf-8"))["nodes"]
-        names = [argument for name in ISO_NODES for argument in ("--node", name)]
+        if hsm_in_process:
+            text = file.read_text("utf-8")
+            file.write_text(text.replace("[nodes.hsm]\n", "[nodes.hsm]\nin_process = true\n"), "utf-8")
+        sections = tomllib.loads(file.read_text("utf-8"))["nodes"]
         data_dir = Path(folder) / "data"
-        command = [*launcher, "up", "--json", "--topology", str(file), "--data-dir", str(data_dir), *names]
-        with contender(command) as process:
-            yield House(process, address_of(nodes["acquirer"]["iso"]), nodes["hsm"]["gateway"], data_dir)
+
+        def start(names: Sequence[str]) -> Contender:
+            options = [argument for name in names for argument in ("--node", name)]
+            command = [*launcher, "up", "--json", "--topology", str(file), "--data-dir", str(data_dir), *options]
+            return running.enter_context(contender(command))
+
+        others = [name for name in ISO_NODES if name not in nodes]
+        beside = [start(others)] if others else []
+        for process in beside:
+            process.line()
+        yield House(start(nodes), address_of(sections["acquirer"]["iso"]), sections["hsm"]["gateway"], data_dir)
 
 
 @contextmanager
@@ -99,7 +111,7 @@ async def measure(
     """Send a load through one contender and check its answers."""
     load = load_of(messages, speaks)
     before = process.cpu_s()
-    run = await lanes.closed_loop(load, window)
+    run = await lanes.closed_loop(load.frames, window)
     used = process.cpu_s() - before
     check_approved(run, load)
     return Measured(len(messages) / run.took_s, 1e6 * used / len(messages))

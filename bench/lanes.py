@@ -136,15 +136,15 @@ class _PacedLane(_Lane):
 
 
 class Lanes:
-    """Several signed-on connections to one host."""
+    """Several connections to one host."""
 
     def __init__(self, lanes: list[_Lane]) -> None:
         self._lanes = lanes
 
-    async def closed_loop(self, load: Load, window: int) -> Run:
-        """Send the whole load with `window` requests in flight, shared evenly by the connections."""
+    async def closed_loop(self, frames: list[bytes], window: int) -> Run:
+        """Send all frames with `window` of them in flight, shared evenly by the connections."""
         share = window // len(self._lanes)
-        self._deal(load)
+        self._deal(frames)
         begun = perf_counter()
         for lane in self._lanes:
             lane.send(share)
@@ -154,7 +154,7 @@ class Lanes:
 
     async def open_loop(self, load: Load, rate: float) -> Run:
         """Send at a fixed rate per second whatever comes back; a request's latency counts from when it was due."""
-        self._deal(load)
+        self._deal(load.frames)
         loop, begun, sent, total = asyncio.get_running_loop(), perf_counter(), 0, len(load.frames)
         over = loop.create_future()
 
@@ -185,9 +185,9 @@ class Lanes:
         for lane in self._lanes:
             lane.transport.close()
 
-    def _deal(self, load: Load) -> None:
+    def _deal(self, frames: list[bytes]) -> None:
         for index, lane in enumerate(self._lanes):
-            lane.load(load.frames[index :: len(self._lanes)])
+            lane.load(frames[index :: len(self._lanes)])
 
     async def _finish(self) -> None:
         async with asyncio.timeout(WITHIN_S):
@@ -210,6 +210,11 @@ async def open_lanes(address: tuple[str, int], count: int, speaks: Dialect, *, p
         if lane.is_lost or decode(lane.answers[0], speaks).response_code != "00":
             raise BenchError("the sign-on was refused")
     return Lanes(lanes)
+
+
+async def open_plain_lanes(address: tuple[str, int], count: int) -> Lanes:
+    """Dial a host to which nobody signs on."""
+    return Lanes([await _dial(address, _Lane) for _ in range(count)])
 
 
 async def _dial(address: tuple[str, int], kind: type[_Lane]) -> _Lane:

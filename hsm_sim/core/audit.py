@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from hsm_sim.core.crypto.macs import KeyedHmac
 from hsm_sim.core.errors import (
     BAD_ACCOUNT,
     BAD_DATA,
@@ -117,11 +118,7 @@ class Finding(NamedTuple):
 
 def signer(key: Key) -> Sign:
     """Return HMAC-SHA-256 under a key of the vault's slot; the material stays where it is."""
-
-    def sign(data: bytes) -> bytes:
-        return key.derive(lambda material: hmac.digest(material, data, "sha256"))
-
-    return sign
+    return key.keep(KeyedHmac).of
 
 
 class AuditLog:

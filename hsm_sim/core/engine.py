@@ -23,6 +23,7 @@ from hsm_sim.core.errors import (
     COMMAND_DENIED,
     FRAUD_DETECTED,
     NOT_AUTHORISED,
+    OK,
     SOURCE_PARITY,
     UNKNOWN_COMMAND,
     VERIFICATION_FAILED,
@@ -40,6 +41,8 @@ from hsm_sim.core.vault import Keyring, Shelf, Upkeep, Vault, VaultSettings
 from iso.errors import ConfigError, RemoteProtocolError
 from node.core.turn import Turn
 
+_ROWS: Final = {code.encode("ascii"): row for code, row in COMMANDS.items()}
+_ACCEPTED: Final = OK.encode("ascii")
 _COMMAND_LETTERS: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 Stored = Mapping[str, Iterable[tuple[object, ...]]]
 _VAULT_DEFAULTS: Final = VaultSettings()
@@ -97,6 +100,7 @@ class Engine:
         self._pin_fails = pin_fails
         self.audit = audit
         self.header_length = header_length
+        self._notes_all = audit.wants(OPEN, OK, is_audited=False)
 
     def handle(self, party: str, frame: bytes, now: float, turn: Turn) -> bytes:
         """Answer one command: `perform` for callers that need only the bytes."""
@@ -128,13 +132,14 @@ class Engine:
         """
         start = self.header_length + 2
         raw = frame[self.header_length : start]
-        if len(raw) != 2 or not _COMMAND_LETTERS.issuperset(raw):
-            raise RemoteProtocolError("no host command in the frame", offset=self.header_length)
-        header, code, slot = frame[: self.header_length], raw.decode("ascii"), self._slots[party]
-        row = COMMANDS.get(code)
+        header, slot, row = frame[: self.header_length], self._slots[party], _ROWS.get(raw)
         if row is None:
+            if len(raw) != 2 or not _COMMAND_LETTERS.issuperset(raw):
+                raise RemoteProtocolError("no host command in the frame", offset=self.header_length)
+            code = raw.decode("ascii")
             self._note(slot, code, UNKNOWN_COMMAND, turn)
             return Answer(header + refusal(code, UNKNOWN_COMMAND))
+        code = row.code
         if slot.party.role not in row.roles or code in slot.policy.commands_disabled:
             self._note(slot, code, COMMAND_DENIED, turn)
             return Answer(header + refusal(code, COMMAND_DENIED))
@@ -145,7 +150,8 @@ class Engine:
             answer = self._carry_out(row, call)
         except HsmError as error:
             answer = refusal(code, error.code)
-        self._note(slot, code, answer[2:4].decode("ascii"), turn, call.subject if call else "", row.is_audited)
+        if row.is_audited or self._notes_all or answer[2:4] != _ACCEPTED:
+            self._note(slot, code, answer[2:4].decode("ascii"), turn, call.subject if call else "", row.is_audited)
         return Answer(header + answer + trailer, call.delay_s if call else 0.0)
 
     def expire(self, now: float, turn: Turn) -> None:
@@ -175,14 +181,13 @@ class Engine:
         self, row: Command, slot: Slot, identifier: str | None, values: dict[str, Value], now: float, turn: Turn
     ) -> Call:
         """Check what every command must pass, open its keys, and return the call."""
-        lmk = slot.lmk_of(identifier)
+        lmk = slot.lmk if identifier is None else slot.lmk_of(identifier)
         if row.is_authorised and not slot.policy.authorised:
             raise HsmError(NOT_AUTHORISED)
         keys: dict[str, Key] = {}
         for field in row.keys:
             if field.name in values:
                 keys[field.name] = _opened(slot, field, values, identifier)
-        self._vault.expire(now)
         return Call(slot, lmk, self._vault, self._entropy, values, keys, now, turn)
 
     def _carry_out(self, row: Command, call: Call) -> bytes:

@@ -64,7 +64,7 @@ def card_key(key: Key, block: bytes) -> ChipKey:
     HsmError
         "A7": not a TDES key.
     """
-    assert key.tdes is not None  # refuses other algorithms
+    assert key.pair is not None  # refuses other algorithms
     return key.keep(IssuerMasterKey).card(block)
 
 

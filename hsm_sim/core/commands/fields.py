@@ -143,7 +143,7 @@ class Counted:
     def read(self, data: bytes, at: int, values: Values) -> tuple[str, int]:
         """Read the count, then that many bytes of UTF-8."""
         count = take(data, at, 2)
-        if not DIGITS.issuperset(count):
+        if not count.isdigit():
             raise HsmError(BAD_DATA)
         end = at + 2 + int(count)
         raw = take(data, at + 2, int(count))

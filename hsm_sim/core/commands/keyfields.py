@@ -80,7 +80,7 @@ class KeyField:
         Error code if the key under a variant LMK does not have odd parity: "10" source, "11" destination.
     """
 
-    __slots__ = ("bare", "name", "parity", "use")
+    __slots__ = ("_choose", "_fixed", "bare", "name", "parity", "use")
 
     def __init__(
         self,
@@ -91,6 +91,8 @@ class KeyField:
     ) -> None:
         self.name = name
         self.use = use
+        self._fixed = use if isinstance(use, KeyUse) else None
+        self._choose = None if use is None or isinstance(use, KeyUse) else use
         self.bare = bare
         self.parity = parity
 
@@ -101,7 +103,7 @@ class KeyField:
 
     def use_for(self, values: Values) -> KeyUse | None:
         """Return what the key must be for in this command."""
-        return self.use if self.use is None or isinstance(self.use, KeyUse) else self.use(values)
+        return self._choose(values) if self._choose is not None else self._fixed
 
     def read(self, data: bytes, at: int, values: Values) -> tuple[str, int]:
         """Read the scheme letter and what it announces."""

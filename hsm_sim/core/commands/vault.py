@@ -69,6 +69,7 @@ def _purchase(call: Call) -> Purchase:
 
 
 def _store_card(call: Call) -> Reply:
+    call.vault.expire(call.now)
     stored = call.vault.store(
         call.text("pan"),
         call.text("expiry"),
@@ -92,6 +93,7 @@ def _make_cryptogram(call: Call) -> Reply:
 
 
 def _detokenise(call: Call) -> Reply:
+    call.vault.expire(call.now)
     token, reference, turn = call.text("token"), call.text("reference"), call.turn
     call.subject = token
     if call.text("cryptogram"):

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 BLOCK: Final = 8
 AES_BLOCK: Final = 16
 _ECB: Final = modes.ECB()
-_CBC_FROM_ZERO: Final = modes.CBC(bytes(BLOCK))
+ZEROS: Final = bytes(BLOCK)
+_CBC_FROM_ZERO: Final = modes.CBC(ZEROS)
 _ODD_PARITY: Final = bytes(byte ^ (byte.bit_count() & 1 ^ 1) for byte in range(256))
 
 
@@ -71,7 +72,7 @@ class Tdes(_Ecb):
         self._chainer: CipherContext | None = None
         self._chained = 0
 
-    def chain(self, data: bytes, vector: bytes = bytes(BLOCK)) -> bytes:
+    def chain(self, data: bytes, vector: bytes = ZEROS) -> bytes:
         """Return the last block of a CBC encryption of whole blocks: bytes[8]; the vector itself if there are none.
 
         One CBC context serves every message: what it still holds, the last block of the message before, is taken
@@ -88,7 +89,7 @@ class Tdes(_Ecb):
             return vector
         if self._chainer is None:
             self._chainer = Cipher(self._cipher, _CBC_FROM_ZERO).encryptor()
-        held = self._chained ^ int.from_bytes(vector, "big")
+        held = self._chained if vector is ZEROS else self._chained ^ int.from_bytes(vector, "big")
         if held:
             data = (int.from_bytes(data[:BLOCK], "big") ^ held).to_bytes(BLOCK, "big") + data[BLOCK:]
         last = self._chainer.update(data)[-BLOCK:]

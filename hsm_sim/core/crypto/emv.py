@@ -8,8 +8,7 @@ Derived keys have odd parity, as cards show it, although DES ignores it.
 import hashlib
 from typing import Final
 
-from hsm_sim.core.crypto.ciphers import BLOCK, CardKey, Tdes, odd_parity, pad, xor
-from hsm_sim.core.crypto.macs import mac_algorithm_3
+from hsm_sim.core.crypto.ciphers import BLOCK, CardKey, Tdes, odd_parity, xor
 
 _ONES: Final = b"\xff" * BLOCK
 _LETTERS_TO_DIGITS: Final = bytes.maketrans(b"abcdef", b"012345")
@@ -115,11 +114,6 @@ def mastercard_diversifier(atc: bytes, unpredictable: bytes) -> bytes:
     return atc + b"\x00\x00" + unpredictable
 
 
-def emv_session_key(card_key: bytes, atc: bytes) -> bytes:
-    """Derive the session key of one transaction counter, EMV common session key: bytes[16], odd parity."""
-    return common_session_key(Tdes(card_key), counter_diversifier(atc))
-
-
 def visa_script_key(card_key: bytes, atc: bytes) -> bytes:
     """Derive Visa's session key for issuer scripts: bytes[16], odd parity.
 
@@ -170,11 +164,6 @@ def tree_session_key(
     for level in range(height - 1, 0, -1):
         parent, grandparent = _child(parent, grandparent, leaf // branch**level % branch), parent
     return odd_parity(xor(_child(parent, grandparent, leaf % branch), grandparent))
-
-
-def emv_cryptogram(session_key: bytes, data: bytes) -> bytes:
-    """Return the application cryptogram over the data: algorithm 3 with padding method 2, bytes[8]."""
-    return mac_algorithm_3(CardKey(session_key), pad(data, "2"))
 
 
 class ChipKey:

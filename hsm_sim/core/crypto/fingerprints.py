@@ -1,20 +1,20 @@
 """Keyed fingerprints of card numbers."""
 
 import base64
-import hashlib
-import hmac
 from typing import Final
+
+from hsm_sim.core.crypto.macs import KeyedHmac
 
 _FINGERPRINT_LABEL: Final = b"hsm_sim/pan-fp/v1"
 
 
-def fingerprint(key: bytes, scope: str, pan: str) -> str:
+def fingerprint(key: KeyedHmac, scope: str, pan: str) -> str:
     """Return a keyed fingerprint of the whole PAN.
 
     Parameters
     ----------
     key
-        HMAC key, bytes[32].
+        The fingerprint key.
     scope
         Whose fingerprint it is: two scopes cannot be joined on it.
     pan
@@ -29,5 +29,5 @@ def fingerprint(key: bytes, scope: str, pan: str) -> str:
     ------
     Shared facts, hsm 5.
     """
-    digest = hmac.digest(key, b"\x00".join((_FINGERPRINT_LABEL, scope.encode(), pan.encode())), hashlib.sha256)
+    digest = key.of(b"\x00".join((_FINGERPRINT_LABEL, scope.encode(), pan.encode())))
     return "fp_" + base64.b32encode(digest[:16]).decode("ascii").rstrip("=").lower()

@@ -4,6 +4,7 @@ A translation checks the whole block before it writes another, so that a wrong k
 not become a wrong PIN. Nothing here knows keys by name: a caller brings ciphers.
 """
 
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from hsm_sim.core.crypto.ciphers import BLOCK, Aes, Tdes
@@ -158,7 +159,16 @@ def check_translation(
     legacy: frozenset[str] = frozenset(),
 ) -> None:
     """Raise `HsmError` 23 for a format that does not exist and 69 for a translation that is not allowed."""
+    refusal = _refusal(source, destination, same_account, pci, legacy)
+    if refusal:
+        raise HsmError(refusal)
+
+
+@lru_cache(maxsize=1024)
+def _refusal(source: str, destination: str, same_account: bool, pci: bool, legacy: frozenset[str]) -> str:
+    """Return the code of a refusal, or ""; what the rules say of two formats is asked with every command."""
     if not CODES.issuperset((source, destination)):
-        raise HsmError(BAD_PIN_BLOCK_FORMAT)
+        return BAD_PIN_BLOCK_FORMAT
     if not translation_allowed(source, destination, same_account=same_account, pci=pci, legacy=legacy):
-        raise HsmError(PIN_BLOCK_DISABLED)
+        return PIN_BLOCK_DISABLED
+    return ""

@@ -256,13 +256,14 @@ class Key:
     def fingerprint(self, scope: str, pan: str) -> str:
         """Return the keyed fingerprint of a PAN in a scope, str[29]. Usage M7."""
         self.permit(("M7",), "G")
-        return fingerprints.fingerprint(self._material, scope, pan)
+        return fingerprints.fingerprint(self.keep(macs.KeyedHmac), scope, pan)
 
     def token_cryptogram(self, token: str, atc: int, data: bytes) -> bytes:
         """Return the one-time cryptogram of a token over the data, bytes[8]. Usage E0."""
         self.permit(("E0",), "X")
-        card_key = emv.emv_card_key(self.pair.both, token)
-        return emv.emv_cryptogram(emv.emv_session_key(card_key, atc.to_bytes(2, "big")), data)
+        card = self.keep(emv.IssuerMasterKey).card(emv.card_block(token))
+        session = card.session(emv.counter_diversifier(atc.to_bytes(2, "big")))
+        return macs.mac_algorithm_3(session, ciphers.pad(data, "2"))
 
     def seal(self, clear: bytes, context: bytes, entropy: Entropy) -> bytes:
         """Encrypt with AES-GCM: nonce, ciphertext, tag; 28 bytes longer than the input. Usage D0."""
