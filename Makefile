@@ -44,7 +44,7 @@ sim: install
 
 long: install
 	$(BIN)/python -m pytest -m long
-	$(BIN)/python -m tests.sim --seeds 5000
+	$(BIN)/python -m tests.sim --seeds 20000 --jobs 2
 
 bench: install
 	$(BIN)/python -m bench

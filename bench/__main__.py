@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from time import perf_counter
 
-from bench import codec, hsm, iso_path, rest, startup
+from bench import codec, hsm, iso_path, rest, startup, switch
 from bench.figures import machine, progress, table
 
 BENCHES = {
@@ -14,6 +14,7 @@ BENCHES = {
     "startup": startup.figures,
     "rest": rest.figures,
     "iso_path": iso_path.figures,
+    "switch": switch.figures,
 }
 
 

@@ -7,7 +7,7 @@ DE 11, which lies at the same place in request and response because both begin w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 from typing import NamedTuple, cast
 
@@ -19,6 +19,7 @@ WITHIN_S = 60.0
 _DIAL_TRIES = 1000
 _DIAL_PAUSE_S = 0.02
 _PREFIX_BYTES = 2
+_BATCH = 256
 
 
 class Load(NamedTuple):
@@ -51,9 +52,31 @@ class Run(NamedTuple):
     answers: list[bytes]
 
 
+Seal = Callable[[list[bytes]], Awaitable[list[bytes] | None]]
+"""Writes the MACs of frames; None if it could not."""
+
+
 def load_of(messages: Sequence[Message], speaks: Dialect) -> Load:
     """Encode requests ahead of the measurement."""
-    payloads = [encode(message, speaks) for message in messages]
+    return _load([encode(message, speaks) for message in messages], speaks)
+
+
+async def sealed_load(messages: Sequence[Message], speaks: Dialect, seal: Seal) -> Load:
+    """Encode requests and seal them with their MACs ahead of the measurement."""
+    payloads: list[bytes] = []
+    for start in range(0, len(messages), _BATCH):
+        payloads += await _sealed([encode(message, speaks) for message in messages[start : start + _BATCH]], seal)
+    return _load(payloads, speaks)
+
+
+async def _sealed(frames: list[bytes], seal: Seal) -> list[bytes]:
+    sealed = await seal(frames)
+    if sealed is None:
+        raise BenchError("the HSM made no MACs")
+    return sealed
+
+
+def _load(payloads: list[bytes], speaks: Dialect) -> Load:
     stan_at = next(slice(start, end) for element, start, end in spans(payloads[0], speaks) if element == 11)
     prefix = framing(speaks.framing)
     return Load([prefix.encode(payload) for payload in payloads], stan_at, speaks)
@@ -198,12 +221,17 @@ class Lanes:
             raise BenchError("a connection was lost during the run")
 
 
-async def open_lanes(address: tuple[str, int], count: int, speaks: Dialect, *, paced: bool = False) -> Lanes:
+async def open_lanes(
+    address: tuple[str, int], count: int, speaks: Dialect, *, paced: bool = False, seal: Seal | None = None
+) -> Lanes:
     """Dial and sign on; waits for a host that is still starting."""
     lanes = [await _dial(address, _PacedLane if paced else _Lane) for _ in range(count)]
     for number, lane in enumerate(lanes, 1):
         sign_on = Message("0800", {7: "0101000000", 11: f"{number:06d}", 70: "001"})
-        lane.load([framing(speaks.framing).encode(encode(sign_on, speaks))])
+        frame = encode(sign_on, speaks)
+        if seal is not None:
+            (frame,) = await _sealed([frame], seal)
+        lane.load([framing(speaks.framing).encode(frame)])
         lane.send(1)
         async with asyncio.timeout(WITHIN_S):
             await lane.done.wait()

@@ -2,6 +2,7 @@
 
     python -m bench.profile iso --window 64      as `bench.iso_path` does; --window 1 is a lone authorisation
     python -m bench.profile rest --window 16     as `bench.rest` does; the window is the number of connections
+    python -m bench.profile switch               as `bench.switch` does, with MACs: the switch's process alone
 
 Prints the functions that work most by themselves, and those under which most work is done, as shares of all samples.
 """
@@ -20,7 +21,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from bench import iso_path, rest
+from bench import iso_path, rest, switch
 from bench.lanes import open_lanes
 from bench.processes import Contender, address_of, contender
 from bench.purchases import Till
@@ -29,6 +30,9 @@ from bench.shoppers import open_shoppers
 REQUESTS = 2000
 WARM_UP = 300
 LINES = 45
+
+
+Measured = iso_path.Measured | rest.Measured | switch.Measured
 
 
 async def drive_iso(house: iso_path.House, requests: int, window: int) -> iso_path.Measured:
@@ -58,9 +62,13 @@ async def drive_rest(house: Contender, ready: dict[str, str], requests: int, win
     return measured
 
 
-def run(kind: str, requests: int, window: int, folder: Path) -> iso_path.Measured | rest.Measured:
+def run(kind: str, requests: int, window: int, folder: Path) -> Measured:
     """Start a sampled house, load it, stop it; the samples are then in the folder."""
     launcher = (sys.executable, "-m", "bench.sampler", str(folder / "samples.json"))
+    if kind == "switch":
+        with switch.surroundings() as place:
+            samples = folder / "samples.json"
+            return anyio.run(switch.profiled, place, samples, requests, window, backend_options={"use_uvloop": True})
     if kind == "iso":
         with iso_path.iso_house(launcher) as house:
             return anyio.run(drive_iso, house, requests, window, backend_options={"use_uvloop": True})
@@ -69,7 +77,7 @@ def run(kind: str, requests: int, window: int, folder: Path) -> iso_path.Measure
         return anyio.run(drive_rest, process, ready, requests, window, backend_options={"use_uvloop": True})
 
 
-def report(seen: dict[str, Any], measured: iso_path.Measured | rest.Measured, length: int) -> str:
+def report(seen: dict[str, Any], measured: Measured, length: int) -> str:
     """Return the two tables."""
     lines = [f"{measured.rate:.0f}/s, {measured.cpu_us:.0f} us of processor time each, {seen['samples']} samples"]
     for title, counts in (("by themselves", seen["top"]), ("with what they call", seen["anywhere"])):
@@ -81,7 +89,7 @@ def report(seen: dict[str, Any], measured: iso_path.Measured | rest.Measured, le
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("kind", choices=("iso", "rest"))
+    arguments.add_argument("kind", choices=("iso", "rest", "switch"))
     arguments.add_argument("--requests", type=int, default=REQUESTS)
     arguments.add_argument("--window", type=int, default=iso_path.WINDOW)
     arguments.add_argument("--lines", type=int, default=LINES, help="of each table")

@@ -36,14 +36,16 @@ class Till:
 
     def __init__(self, address: str) -> None:
         self._client = TcpClient(Pipes(), address)
+        # One length of card number keeps DE 11 at one place in every frame.
+        cards = [card.pan for card in shipped_cards() if card.about == "approved"]
+        self._pans = [pan for pan in cards if len(pan) == PAN_LENGTH]
         self._tokens: list[str] = []
         self._stan = 0
 
     async def open(self, tasks: TaskGroup) -> None:
         """Connect and store the cards."""
         await tasks.start(self._client.run)
-        # One length of PAN keeps DE 11 at one place in every frame.
-        pans = [card.pan for card in shipped_cards() if card.about == "approved" and len(card.pan) == PAN_LENGTH]
+        pans = self._pans
         stored = await self._client.call_many([StoreCard(pan, _EXPIRY, "", "bench") for pan in pans], _WITHIN_S)
         self._tokens = [card.token for card in stored if isinstance(card, CardStored) and card.code == "00"]
         if len(self._tokens) != len(pans):
@@ -58,20 +60,18 @@ class Till:
                 MakeCryptogram(token, AMOUNT_MINOR, CURRENCY, MERCHANT) for token in tokens[start : start + _BATCH]
             ]
             made += await self._client.call_many(batch, _WITHIN_S)
-        return [self._message(token, proof) for token, proof in zip(tokens, made, strict=True)]
+        return [self._message(token, _tag_of(proof)) for token, proof in zip(tokens, made, strict=True)]
 
-    def _message(self, token: str, proof: TokenCryptogram | None) -> Message:
-        if proof is None or proof.code != "00":
-            raise BenchError("the HSM made no cryptogram")
+    def card_present(self, count: int) -> list[Message]:
+        """Return `count` requests with the card's number and without a cryptogram."""
+        return [self._message(pan, {}) for pan in islice(cycle(self._pans), count)]
+
+    def _message(self, card: str, proof: dict[str, str]) -> Message:
         self._stan += 1
         at = wall_clock()
-        private = {
-            TOKEN_CRYPTOGRAM: proof.cryptogram + proof.atc + proof.un,
-            ECI: "07",
-            TRACE_ID: f"{self._stan:032x}",
-        }
+        private = proof | {ECI: "07", TRACE_ID: f"{self._stan:032x}"}
         fields = {
-            2: token,
+            2: card,
             3: "000000",
             4: f"{AMOUNT_MINOR:012d}",
             7: at.strftime("%m%d%H%M%S"),
@@ -87,3 +87,14 @@ class Till:
             49: CURRENCY,
         }
         return Message("0100", fields)
+
+
+def _tag_of(proof: TokenCryptogram | None) -> dict[str, str]:
+    if proof is None or proof.code != "00":
+        raise BenchError("the HSM made no cryptogram")
+    return {TOKEN_CRYPTOGRAM: proof.cryptogram + proof.atc + proof.un}
+
+
+def for_the_network(message: Message) -> Message:
+    """Add what an acquirer adds before a request goes to the network."""
+    return message.with_fields({18: "5814", 19: "840", 32: "400001", 37: f"603200{message.stan}"})

@@ -18,12 +18,14 @@ from iso.errors import CardrailsError, ConfigError
 from node.clock import Entropy, Wall, system_entropy, wall_clock
 from node.control import control_app, service_secret
 from node.http import HttpServer
+from node.message_store import LIMIT_MAX, Query
 from node.pipes import split_url
 from node.runtime import DRAIN_S
 
 DEFAULT_DATA_DIR = Path(".cardrails")
 READY_FILE = "ready.json"
 _POLL_S = 0.01
+_NEWEST = Query(limit=LIMIT_MAX, newest=True)
 
 
 class NotReadyError(CardrailsError):
@@ -123,12 +125,13 @@ class House:
 
     def crossings(self) -> list[dict[str, Any]]:
         """Return what crossed the links of all nodes of this process, masked; the newest of each node."""
-        return [crossing for started in self.nodes.values() for crossing in started.controlled.messages(0, 10_000)]
+        return [crossing for started in self.nodes.values() for crossing in started.controlled.trace.views(_NEWEST)]
 
     def ready_info(self) -> dict[str, Any]:
         """Return what the ready file says."""
         assert self._control is not None, "the house has not started"
         info: dict[str, Any] = {"control_url": self._control.url, "nodes": self._node_info()}
+        info["data_dir"] = str(self.data_dir.resolve())
         if "gateway" in self.nodes:
             first = self.topology.merchants[0].id
             keys = merchant_keys(self.data_dir, [first], self._entropy)[first]

@@ -206,6 +206,8 @@ class Peer:
             if arrival is not None and arrival.kind is ArrivalKind.REQUEST:
                 asked = arrival.message
                 turn.note(_LINK, "asked", f"the host sent {asked.mti}, STAN {asked.stan}; it gets no answer here")
+            elif arrival is not None and arrival.kind is ArrivalKind.MANAGEMENT:
+                machine.respond(arrival.message.reply("30"), arrival.connection, turn)
             key = arrival.key if arrival is not None and arrival.kind is ArrivalKind.RESPONSE else None
             waiting = self._waiting
             if waiting is not None and (key == waiting.key if key else self._is_managed(event.frame, waiting)):

@@ -6,19 +6,27 @@ import tomllib
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hsm_sim.config import FaultConfig, LmkConfig, PolicyConfig, VaultConfig
+from hsm_sim.zones.settings import KeySettings, Mac
 from iso import ConfigError, IsoError
 from iso.dialect_file import dialect_from_toml
 from iso.dialects import known_names, register
 from iso.money import currency
+from node.fault_ports import FaultRequest
 from node.link_settings import LinkSettings
 from node.pipes import PipeError, split_url
+from node.saf_settings import SafSettings
 from node.settings import Section, TomlSettings, load, parse
 from node.tls import TlsSettings
+from switch.config import IssuerLink, MemberLink, PinFormat
+from switch.rate_settings import CurrencyCode, RateSettings, checked_rates
+from switch.route_settings import GroupSettings, RouteSettings
+from switch.settlement_settings import SettlementSettings
+from switch.stand_in_settings import BreakerSection, StandInSection
 
 NODE_NAMES = ("hsm", "issuer-a", "issuer-b", "switch", "acquirer", "gateway")
 """In the order in which they start: each dials only those before it."""
@@ -58,6 +66,17 @@ class CapturesSection(Section):
     folder: Path
     reveal_test_pan: bool = False
     """Write card numbers as they are instead of masking them. For test cards only."""
+
+
+class MessagesSection(Section):
+    """What each node keeps of the messages that cross its links, masked: `NODE.messages.db` beside its database."""
+
+    keep: bool = True
+    """False: only the newest ones, in memory."""
+    keep_count: int = Field(default=100_000, ge=1)
+    """Messages and remarks of a node."""
+    keep_days: float = Field(default=7.0, gt=0, le=3_650)
+    """Business days of 24 hours; what is older is dropped with the next messages."""
 
 
 class TlsSection(Section):
@@ -149,12 +168,19 @@ class AcquirerSection(IsoSection):
     """The acquirer host; `institution` is its DE 32."""
 
     institution: str = Field(pattern=r"^\d{1,11}$")
+    settlement_currency: CurrencyCode | None = None
 
 
 class IssuerSection(IsoSection):
-    """An issuer host and the card ranges that are routed to it."""
+    """An issuer host and the card ranges that are routed to it; `institution` as its DE 32 would be."""
 
     bins: tuple[str, ...] = Field(min_length=1)
+    mac: Mac = "dialect"
+    pin_format: PinFormat = "none"
+    rewrite_stan: bool = False
+    billing_currency: CurrencyCode | None = None
+    settlement_currency: CurrencyCode | None = None
+    institution: str = Field(default="", pattern=r"^\d{0,11}$")
 
     @field_validator("bins")
     @classmethod
@@ -165,13 +191,30 @@ class IssuerSection(IsoSection):
         return bins
 
 
+class SwitchSection(IsoSection):
+    """The switch, and what it decides by itself; its own address is where the first acquirer dials."""
+
+    mac: Mac = "dialect"
+    """Of the first acquirer's link; members and issuers say it each for itself."""
+    pin_format: PinFormat = "none"
+    members: tuple[MemberLink, ...] = ()
+    issuers: tuple[IssuerLink, ...] = ()
+    """Issuer hosts beside the two of this house."""
+    groups: tuple[GroupSettings, ...] = ()
+    routes: tuple[RouteSettings, ...] = ()
+    rates: Annotated[tuple[RateSettings, ...], AfterValidator(checked_rates)] = ()
+    stand_in: tuple[StandInSection, ...] = ()
+    breaker: BreakerSection = BreakerSection()
+    settlement: SettlementSettings = SettlementSettings()
+
+
 class Nodes(Section):
     """The six nodes of the house."""
 
     hsm: HsmSection
     gateway: GatewaySection
     acquirer: AcquirerSection
-    switch: IsoSection
+    switch: SwitchSection
     issuer_a: IssuerSection = Field(alias="issuer-a")
     issuer_b: IssuerSection = Field(alias="issuer-b")
 
@@ -215,6 +258,12 @@ class MerchantSection(Section):
         raise ValueError(problem)
 
 
+class FaultSection(FaultRequest):
+    """A fault that is armed from the start, on a link of a node; the HSM has its own in its section."""
+
+    node: Literal["gateway", "acquirer", "switch", "issuer-a", "issuer-b"]
+
+
 class Topology(TomlSettings):
     """A whole house."""
 
@@ -223,11 +272,15 @@ class Topology(TomlSettings):
     """Name of a dialect of the user's own to the file that describes it, relative to the topology file."""
     deadlines: Deadlines = Deadlines()
     links: LinkSettings = LinkSettings()
+    keys: KeySettings = KeySettings()
+    saf: SafSettings = SafSettings()
     control: ControlSection = ControlSection()
+    messages: MessagesSection = MessagesSection()
     captures: CapturesSection | None = None
     tls: TlsSection | None = None
     nodes: Nodes
     merchants: tuple[MerchantSection, ...] = Field(min_length=1)
+    faults: tuple[FaultSection, ...] = ()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -295,16 +348,26 @@ def on_free_ports(topology: Topology) -> Topology:
         dialects=topology.dialects,
         deadlines=topology.deadlines,
         links=topology.links,
+        keys=topology.keys,
+        saf=topology.saf,
         control=ControlSection(address=free),
+        messages=topology.messages,
         captures=topology.captures,
         tls=topology.tls,
         merchants=topology.merchants,
+        faults=topology.faults,
         nodes=Nodes.model_validate(
             {
                 "hsm": moved(nodes.hsm, **hsm),
                 "gateway": moved(nodes.gateway, http=free),
                 "acquirer": moved(nodes.acquirer, iso=_free_pipe(nodes.acquirer.iso)),
-                "switch": moved(nodes.switch, iso=_free_pipe(nodes.switch.iso)),
+                "switch": {
+                    **moved(nodes.switch, iso=_free_pipe(nodes.switch.iso)),
+                    "members": [
+                        {**member.model_dump(), "address": _free_pipe(member.address)}
+                        for member in nodes.switch.members
+                    ],
+                },
                 "issuer-a": moved(nodes.issuer_a, iso=_free_pipe(nodes.issuer_a.iso)),
                 "issuer-b": moved(nodes.issuer_b, iso=_free_pipe(nodes.issuer_b.iso)),
             }

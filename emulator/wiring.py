@@ -16,15 +16,22 @@ from anyio.abc import TaskGroup
 from emulator.keys import merchant_keys
 from emulator.topology import PARTIES, Topology
 from hsm_sim.client import HsmClient, LocalClient, TcpClient
-from hsm_sim.core.indexes import zak
 from hsm_sim.node import HsmNode
-from hsm_sim.protect import HsmProtector
-from iso import ConfigError, dialect
+from hsm_sim.zones.desk import KeyDesk
+from hsm_sim.zones.keeper import ZoneKeys
+from iso import ConfigError, LocalProtocolError
 from node.capture import Capture
 from node.clock import BusinessClock, Entropy, Wall
 from node.control import Controlled
+from node.controlled import Routing, Settlement
+from node.core.host import Host
+from node.message_store import Retention
+from node.metrics import runtime_metrics
 from node.pipes import Pipes
 from node.runtime import Runtime
+from node.saf_desk import SafDesk
+
+_DAY_US = 86_400 * 1_000_000
 
 
 class Place:
@@ -56,14 +63,21 @@ class Place:
         """Return the file that is a node's own."""
         return self.data_dir / f"{node}.db"
 
-    def captured(self, runtime: Runtime) -> Runtime:
-        """Let a node write down what crosses its links, if the topology says so.
+    def observed(self, runtime: Runtime) -> Runtime:
+        """Let a node keep its messages, write a capture of its links and suffer faults, if the topology says so.
 
         Raises
         ------
         ConfigError
-            The folder cannot be made.
+            The folder of the captures cannot be made, or a fault is on no link of the node.
+        StoreError
+            Another process writes the messages of this node.
         """
+        self._provoke(runtime)
+        kept = self.topology.messages
+        if kept.keep:
+            retention = Retention(kept.keep_count, round(kept.keep_days * _DAY_US))
+            runtime.trace.keep_in(self.data_dir / f"{runtime.name}.messages.db", retention)
         section = self.topology.captures
         if section is None:
             return runtime
@@ -77,6 +91,21 @@ class Place:
             runtime.capture_to(Capture(file, runtime.name, links, reveal_test_pan=section.reveal_test_pan))
             return runtime
         raise ConfigError("topology", "captures.folder", str(section.folder), f"must be a folder: {reason}")
+
+    def _provoke(self, runtime: Runtime) -> None:
+        deadlines = self.topology.deadlines
+        waits = {"switch": deadlines.acquirer_s, "acquirer": deadlines.gateway_s, "gateway": 0.0}
+        runtime.faults.asker_waits_s = waits.get(runtime.name, deadlines.switch_leg_s)
+        for number, section in enumerate(self.topology.faults):
+            if section.node != runtime.name:
+                continue
+            try:
+                runtime.faults.add(section.fault())
+            except LocalProtocolError as error:
+                problem = str(error)
+            else:
+                continue
+            raise ConfigError("topology", f"faults[{number}]", section.action, problem)
 
     async def hsm_client(self, party: str, tasks: TaskGroup) -> HsmClient:
         """Open a party's one connection to its port of the HSM, or go to it without one if the topology says so."""
@@ -110,6 +139,7 @@ async def start_node(name: str, place: Place, tasks: TaskGroup) -> Started:
 async def _start_hsm(name: str, place: Place, tasks: TaskGroup) -> Started:
     from hsm_sim.config import HsmConfig, PartyConfig
     from hsm_sim.node import FaultDesk
+    from hsm_sim.orders import VaultDesk
     from hsm_sim.store import open_store
 
     roles = {"gateway": "gateway", "acquirer": "acquirer", "switch": "switch"}
@@ -145,6 +175,7 @@ async def _start_hsm(name: str, place: Place, tasks: TaskGroup) -> Started:
         view=lambda: {"name": name, **view},
         fault_port=FaultDesk(node),
         nudge=node.nudge,
+        vault=VaultDesk(node.vault_keys, lambda: node.engine.upkeep.rotation()),
     )
     return Started(controlled, node)
 
@@ -164,41 +195,43 @@ async def _start_issuer(name: str, place: Place, tasks: TaskGroup) -> Started:
         hsm_timeout_s=deadlines.hsm_s,
         answer_timeout_s=deadlines.issuer_s,
         links=place.topology.links,
+        mac=own.mac,
+        keys=place.topology.keys,
     )
     journal = open_journal(place.database(name), power_safe=place.power_safe)
     hsm = await place.hsm_client(name, tasks)
     node = IssuerNode(config, shipped_cards(), journal, place.clock(name), place.pipes, hsm)
-    place.captured(node.runtime)
+    place.observed(node.runtime)
     await tasks.start(node.run, name=name)
     place.addresses[name] = node.address
-    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node, node.runtime.drain)
+    controlled = _controlled(node.runtime, lambda: node.is_ready, node.view, keys=node.keys)
+    return Started(controlled, node, node.runtime.drain)
 
 
 async def _start_switch(name: str, place: Place, tasks: TaskGroup) -> Started:
-    from switch.config import IssuerLink, SwitchConfig
+    from emulator.switching import switch_config
     from switch.node import SwitchNode, open_journal
 
-    nodes, deadlines = place.topology.nodes, place.topology.deadlines
-    issuers = {"issuer-a": nodes.issuer_a, "issuer-b": nodes.issuer_b}
-    config = SwitchConfig(
-        name=name,
-        address=nodes.switch.iso,
-        dialect=nodes.switch.dialect,
-        issuers=tuple(
-            IssuerLink(name=issuer, address=place.addresses[issuer], dialect=section.dialect, bins=section.bins)
-            for issuer, section in issuers.items()
-        ),
-        hsm_timeout_s=deadlines.hsm_s,
-        leg_timeout_s=deadlines.switch_leg_s,
-        links=place.topology.links,
-    )
+    config = switch_config(place.topology, place.addresses)
     journal = open_journal(place.database(name), power_safe=place.power_safe)
     hsm = await place.hsm_client(name, tasks)
     node = SwitchNode(config, journal, place.clock(name), place.pipes, hsm)
-    place.captured(node.runtime)
+    place.observed(node.runtime)
     await tasks.start(node.run, name=name)
     place.addresses[name] = node.address
-    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node, node.runtime.drain)
+    place.addresses.update({f"{name}/{member.name}": node.address_of(member.name) for member in config.members})
+    return Started(
+        _controlled(
+            node.runtime,
+            lambda: node.is_ready,
+            node.view,
+            routing=node.routing,
+            settlement=node.settlement,
+            keys=node.keys,
+        ),
+        node,
+        node.runtime.drain,
+    )
 
 
 async def _start_acquirer(name: str, place: Place, tasks: TaskGroup) -> Started:
@@ -218,18 +251,20 @@ async def _start_acquirer(name: str, place: Place, tasks: TaskGroup) -> Started:
             for merchant in place.topology.merchants
         ),
         network_timeout_s=deadlines.acquirer_s,
+        hsm_timeout_s=deadlines.hsm_s,
         links=place.topology.links,
+        network_mac=nodes.switch.mac,
+        keys=place.topology.keys,
+        saf=place.topology.saf,
     )
     journal = open_journal(place.database(name), power_safe=place.power_safe)
-    protector = None
-    if dialect(nodes.switch.dialect).mac:
-        hsm = await place.hsm_client(name, tasks)
-        protector = HsmProtector(hsm, zak("switch"), timeout_s=deadlines.hsm_s)
-    node = AcquirerNode(config, journal, place.clock(name), place.pipes, protector)
-    place.captured(node.runtime)
+    hsm = await place.hsm_client(name, tasks)
+    node = AcquirerNode(config, journal, place.clock(name), place.pipes, hsm=hsm)
+    place.observed(node.runtime)
     await tasks.start(node.run, name=name)
     place.addresses[name] = node.address
-    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node, node.runtime.drain)
+    controlled = _controlled(node.runtime, lambda: node.is_ready, node.view, keys=node.keys)
+    return Started(controlled, node, node.runtime.drain)
 
 
 async def _start_gateway(name: str, place: Place, tasks: TaskGroup) -> Started:
@@ -262,10 +297,11 @@ async def _start_gateway(name: str, place: Place, tasks: TaskGroup) -> Started:
     )
     hsm = await place.hsm_client(name, tasks)
     node = GatewayNode(config, place.database(name), place.clock(name), place.pipes, hsm, place.entropy, place.wall)
-    place.captured(node.runtime)
+    place.observed(node.runtime)
     await tasks.start(node.run, name=name)
     place.addresses[name] = node.url
-    return Started(_controlled(node.runtime, lambda: node.is_ready, node.view), node, node.runtime.drain)
+    controlled = _controlled(node.runtime, lambda: node.is_ready, node.view, node.traces_of)
+    return Started(controlled, node, node.runtime.drain)
 
 
 _STARTERS: dict[str, Callable[[str, Place, TaskGroup], Awaitable[Started]]] = {
@@ -278,13 +314,27 @@ _STARTERS: dict[str, Callable[[str, Place, TaskGroup], Awaitable[Started]]] = {
 }
 
 
-def _controlled(runtime: Runtime, is_ready: Callable[[], bool], view: Callable[[], dict[str, Any]]) -> Controlled:
+def _controlled(
+    runtime: Runtime,
+    is_ready: Callable[[], bool],
+    view: Callable[[], dict[str, Any]],
+    traces_of: Callable[[str], Awaitable[list[str]]] | None = None,
+    routing: Routing | None = None,
+    settlement: Settlement | None = None,
+    keys: ZoneKeys | None = None,
+) -> Controlled:
     return Controlled(
         runtime.name,
         runtime.clock,
         is_ready=is_ready,
         view=view,
-        messages=runtime.trace.read,
+        trace=runtime.trace,
         faults=runtime.faults,
         nudge=runtime.inbox.nudge,
+        metrics=lambda: runtime_metrics(runtime),
+        traces_of=traces_of,
+        routing=routing,
+        saf=SafDesk(runtime, runtime.machine) if isinstance(runtime.machine, Host) else None,
+        settlement=settlement,
+        keys=KeyDesk(runtime, keys) if keys is not None else None,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iso import Dialect
-from node.core.host import ConversationHost
+from node.core.conversations import ConversationHost
 from node.core.link import LinkMachine, LinkProfile
 from node.core.turn import Row, Turn
 

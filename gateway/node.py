@@ -14,6 +14,7 @@ from gateway.api.keys import KeyRing
 from gateway.config import GatewayConfig
 from gateway.core.books import Store
 from gateway.core.errors import API_ERROR, ApiError
+from gateway.core.records import SendRecord
 from gateway.handlers.context import Hsm, Ports
 from gateway.handlers.duties import count_open, next_due_s, recover, work_one
 from gateway.host import ACQUIRER, GatewayHost
@@ -153,6 +154,12 @@ class GatewayNode:
     def view(self) -> dict[str, Any]:
         """Summarise for the control port, without card numbers."""
         return {"name": self.config.name, "link": self.host.counters(), "duties_open": self._duties_open}
+
+    async def traces_of(self, payment: str) -> list[str]:
+        """Return the trace ids under which a payment (or one charge of it) went to the network, oldest first."""
+        column = "charge" if payment.startswith("ch_") else "intent"
+        sent = await self.store.read(lambda books: books.find(SendRecord, {column: payment}))
+        return list(dict.fromkeys(record.trace for record in sent))
 
     def _owe(self) -> None:
         self._owed.set()

@@ -355,6 +355,10 @@ class FaultDesk:
         self._node.provoke(wanted.fault())
         return wanted.model_dump()
 
+    def listed(self) -> list[dict[str, Any]]:
+        """Return what is armed, each with the times that are left."""
+        return [fault._asdict() | {"commands": sorted(fault.commands)} for fault in self._node.faults.listed()]
+
     def fired(self) -> list[dict[str, Any]]:
         """Return what struck, oldest first."""
         return [fired._asdict() for fired in self._node.faults.fired]

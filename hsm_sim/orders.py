@@ -4,7 +4,7 @@ An order waits for the node's next turn, is carried out among its commands, and 
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 
@@ -95,3 +95,29 @@ class VaultKeys:
             raise HsmError(order.refusal)
         assert order.result is not None
         return order.result
+
+
+class VaultDesk:
+    """The same at the control port; see `node.controlled.VaultPort`.
+
+    Parameters
+    ----------
+    keys
+        The operator's hand.
+    rotation
+        How far the changes are.
+    """
+
+    def __init__(self, keys: VaultKeys, rotation: Callable[[], Rotation]) -> None:
+        self._keys = keys
+        self._rotation = rotation
+
+    def rotation(self) -> dict[str, Any]:
+        """Return how far the changes are."""
+        return self._rotation()._asdict()
+
+    async def rotate(self, kind: str) -> dict[str, Any]:
+        """Begin a change ("card", "fingerprint") or end one ("retire-fingerprint"); `HsmError` as `VaultKeys`."""
+        if kind == "retire-fingerprint":
+            return (await self._keys.retire_fingerprints())._asdict()
+        return (await self._keys.rotate("card" if kind == "card" else "fingerprint"))._asdict()

@@ -45,6 +45,9 @@ class _Form(NamedTuple):
     after: bytes = b""
 
 
+_PLAIN = _Form(PREFIXES["len2-be"])
+
+
 class FrameDecoder:
     """Cuts a stream of bytes into payloads; one per connection, thrown away with it.
 
@@ -110,7 +113,26 @@ class FrameDecoder:
 
     def _cut(self, source: bytes | bytearray, frames: list[bytes]) -> int:
         form = self._form
+        if form == _PLAIN and type(source) is bytes:
+            return self._by_two_bytes(source, frames)
         return self._by_marks(source, frames) if form.prefix is None else self._by_length(source, frames, form.prefix)
+
+    def _by_two_bytes(self, source: bytes, frames: list[bytes]) -> int:
+        """Do what `_by_length` does for a bare length of two bytes, which nearly every link has."""
+        size, at, limit = len(source), 0, self._limit
+        while size - at >= 2:
+            start = at + 2
+            length = source[at] << 8 | source[at + 1]
+            if length > limit:
+                self._fault(f"a frame of {length} bytes, at most {limit} are taken", at)
+                break
+            if start + length > size:
+                # A keep-alive is no frame, and is never cut off.
+                break
+            at = start + length
+            if length:
+                frames.append(source[start:at])
+        return at
 
     def _by_length(self, source: bytes | bytearray, frames: list[bytes], prefix: Prefix) -> int:
         width, extra, read = prefix.width, prefix.extra, prefix.read
@@ -189,11 +211,12 @@ class Framing:
         Its name in dialects and topologies.
     """
 
-    __slots__ = ("_form", "name")
+    __slots__ = ("_form", "_is_plain", "name")
 
     def __init__(self, name: str, form: _Form) -> None:
         self.name = name
         self._form = form
+        self._is_plain = form == _PLAIN
 
     def __repr__(self) -> str:
         return f"Framing({self.name!r})"
@@ -224,6 +247,8 @@ class Framing:
             return _STX + body + (bytes((reduce(xor, body),)) if check else b"")
         if not payload:
             return prefix.write(prefix.extra)
+        if self._is_plain and len(payload) <= prefix.longest:
+            return len(payload).to_bytes(2, "big") + payload
         length = len(lead) + len(payload) + len(trail) + prefix.extra
         if length > prefix.longest:
             raise LocalProtocolError(f"{self.name} cannot express {len(payload)} bytes")

@@ -156,10 +156,13 @@ def mask_text(text: str) -> str:
     >>> mask_text("card 4242424242424242, also 4242 4242 4242 4242; amount 000000001999")
     'card 424242******4242, also 4242 42** **** 4242; amount 000000001999'
     """
-    if _CANDIDATE.search(text) is None:
-        return text
-    masked = _RUN.sub(_mask_run, text)
-    return _GROUPED.sub(_mask_grouped, masked)
+    # What is left of a long run may look like a number of its own: masked text has to stay as it is when masked again.
+    while _CANDIDATE.search(text) is not None:
+        masked = _GROUPED.sub(_mask_grouped, _RUN.sub(_mask_run, text))
+        if masked == text:
+            break
+        text = masked
+    return text
 
 
 def masked_window(data: bytes, offset: int | None, radius_bytes: int = 16) -> str:

@@ -6,7 +6,7 @@ network is the dialect's business, and how it is written the codec's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from iso.echo import HOUSE, EchoProfile
@@ -80,6 +80,19 @@ class Message:
         """Give an element's value, or `default` if it is absent."""
         return self._fields.get(element, default)
 
+    def only(self, elements: Iterable[int]) -> dict[int, str]:
+        """Give those of some elements that are there, in the order of `elements`; a dictionary of the caller's own."""
+        mine = self._fields
+        return {element: mine[element] for element in elements if element in mine}
+
+    def lacks(self, elements: Iterable[int]) -> int | None:
+        """Give the first of some elements that is not there; None if all are."""
+        mine = self._fields
+        for element in elements:
+            if element not in mine:
+                return element
+        return None
+
     def __getitem__(self, element: int) -> str:
         return self._fields[element]
 
@@ -108,7 +121,9 @@ class Message:
         """
         return {element: _masked(element, self._fields[element]) for element in sorted(self._fields)}
 
-    def with_fields(self, changes: Mapping[int, str | None], mti: str | None = None) -> Message:
+    def with_fields(
+        self, changes: Mapping[int, str | None], mti: str | None = None, header: str | None = None
+    ) -> Message:
         """Give a copy with some elements changed.
 
         Parameters
@@ -117,19 +132,17 @@ class Message:
             New values; None drops the element.
         mti
             A new MTI, or None to keep it.
+        header
+            A new header, as for `with_header`, or None to keep it.
 
         Returns
         -------
         Message
-            The header is kept.
+            A new one.
         """
         fields = dict(self._fields)
-        for element, value in changes.items():
-            if value is None:
-                fields.pop(element, None)
-            else:
-                fields[element] = value
-        return Message._adopt(self._mti if mti is None else mti, fields, self._header)
+        _change(fields, changes)
+        return Message._adopt(self._mti if mti is None else mti, fields, self._header if header is None else header)
 
     def with_header(self, header: str) -> Message:
         """Give a copy with another header; "" means the dialect's default when it is encoded."""
@@ -163,11 +176,11 @@ class Message:
             Nothing answers this MTI (it is a response).
         """
         mti = response_mti(self._mti)
-        mine = self._fields
-        fields = {element: mine[element] for element in echo.elements(mti) if element in mine}
+        fields = self.only(echo.elements(mti))
         fields[39] = code
-        answer = Message._adopt(mti, fields, answer_header(self._header))
-        return answer.with_fields(extra) if extra else answer
+        if extra:
+            _change(fields, extra)
+        return Message._adopt(mti, fields, answer_header(self._header))
 
     def as_repeat(self) -> Message:
         """Give the same message marked as a repeat: 0420 -> 0421; a repeat stays as it is.
@@ -263,6 +276,14 @@ class Message:
     def currency(self) -> str:
         """DE 49, ISO 4217 numeric, or ""."""
         return self._fields.get(49, "")
+
+
+def _change(fields: dict[int, str], changes: Mapping[int, str | None]) -> None:
+    for element, value in changes.items():
+        if value is None:
+            fields.pop(element, None)
+        else:
+            fields[element] = value
 
 
 def _masked(element: int, value: str) -> str:

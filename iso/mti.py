@@ -90,11 +90,13 @@ def is_valid(mti: str) -> bool:
     )
 
 
+@lru_cache(maxsize=1024)
 def is_request(mti: str) -> bool:
     """Say whether `mti` expects an answer: a request, advice, notification or instruction."""
     return is_valid(mti) and mti[2] in _ASKING
 
 
+@lru_cache(maxsize=1024)
 def is_response(mti: str) -> bool:
     """Say whether `mti` answers another message."""
     return is_valid(mti) and mti[2] in _ANSWERING

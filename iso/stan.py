@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from iso.errors import LocalProtocolError
 
@@ -74,8 +75,10 @@ def rrn(at: datetime, trace: str) -> str:
     return f"{_utc(at).strftime('%Y%j%H')[3:]}{trace}"
 
 
+@lru_cache(maxsize=256)
 def transmission_time(at: datetime) -> str:
     """Give DE 7: str[10] MMDDhhmmss in UTC; `at` must be aware."""
+    # A turn asks for the same instant many times.
     return _utc(at).strftime("%m%d%H%M%S")
 
 
@@ -86,7 +89,7 @@ def local_time(at: datetime) -> str:
 
 def local_date(at: datetime) -> str:
     """Give DE 13 of 1987: str[4] MMDD, in whatever zone `at` is in."""
-    return at.strftime("%m%d")
+    return f"{at.month:02d}{at.day:02d}"
 
 
 def _utc(at: datetime) -> datetime:

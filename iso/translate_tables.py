@@ -62,8 +62,8 @@ NETWORK_1993 = _pairs("001=801 002=802 101=811 161=812 162=813 201=821 301=831")
 NETWORK_1987 = _back(NETWORK_1993)
 """Network management: DE 24 to DE 70."""
 
-FUNCTIONS = {"1": "100", "2": "200", "4": "400"}
-"""DE 24 of a request or advice by class; a partial reversal is 401."""
+FUNCTIONS = {"1": "100", "2": "200", "4": "400", "5": "500"}
+"""DE 24 of a request or advice by class; a partial reversal is 401, a reconciliation always a final one."""
 
 REASON_1993 = _pairs("17=4000 68=4021")
 """Why a reversal is sent: DE 39 to DE 25. Other numeric codes travel in the house's range 4800..4899."""

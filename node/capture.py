@@ -50,6 +50,8 @@ class _Crossing(NamedTuple):
     frame: bytes = b""
     is_dialled: bool = False
     ends: Ends | None = None
+    remark: str = ""
+    whole: bytes | None = None
 
 
 class _Link(NamedTuple):
@@ -106,9 +108,26 @@ class Capture:
         """Begin a conversation; `ends` are our and the peer's (host, port), None for a pipe in memory."""
         self._put(_Crossing(at, link, connection, "opened", is_dialled=is_dialled, ends=ends))
 
-    def frame(self, at: datetime, link: str, connection: int, direction: Literal["in", "out"], frame: bytes) -> None:
-        """Take a frame as it crossed the link, without its length prefix."""
-        self._put(_Crossing(at, link, connection, direction, frame))
+    def frame(
+        self,
+        at: datetime,
+        link: str,
+        connection: int,
+        direction: Literal["in", "out"],
+        frame: bytes,
+        remark: str = "",
+        whole: bytes | None = None,
+    ) -> None:
+        """Take a frame as it crossed the link, without its length prefix.
+
+        Parameters
+        ----------
+        remark
+            What there is to say about it: which faults struck it.
+        whole
+            The bytes that crossed, where they may be others than the framing makes of `frame`.
+        """
+        self._put(_Crossing(at, link, connection, direction, frame, remark=remark, whole=whole))
 
     def unreadable(self, at: datetime, link: str, connection: int, length_bytes: int) -> None:
         """Take notice of bytes that are no frame; how many is all that is kept."""
@@ -214,17 +233,23 @@ class Capture:
             return []
         if kind == "unreadable":
             return self._packets(link, at, conversation.data(frame, is_outgoing=False), "no frame: zeros in its place")
-        payload, comment = self._masked(frame, link)
+        payload, comment = self._masked(frame, link, crossing.whole)
+        comment = "; ".join(filter(None, (crossing.remark, comment)))
         return self._packets(link, at, conversation.data(payload, is_outgoing=kind == "out"), comment)
 
-    def _masked(self, frame: bytes, link: _Link) -> tuple[bytes, str]:
+    def _masked(self, frame: bytes, link: _Link, whole: bytes | None) -> tuple[bytes, str]:
         """Return the frame as it may be kept, with its prefix, and what there is to say about it."""
+        whole = whole if whole is not None else link.framing.encode(frame)
         if self._reveal:
-            return link.framing.encode(frame), ""
+            return whole, ""
+        start = whole.find(frame)
+        if start < 0:
+            return bytes(len(whole)), "no frame: zeros in its place"
         try:
-            return link.framing.encode(mask_frame(frame, link.dialect)), ""
+            masked, comment = mask_frame(frame, link.dialect), ""
         except IsoError:
-            return link.framing.encode(bytes(len(frame))), "does not decode: zeros in its place"
+            masked, comment = bytes(len(frame)), "does not decode: zeros in its place"
+        return whole[:start] + masked + whole[start + len(frame) :], comment
 
     def _packets(self, link: _Link, at: datetime, packets: list[Packet], comment: str = "") -> list[bytes]:
         return [packet(link.number, at, one, comment if index == 0 else "") for index, one in enumerate(packets)]

@@ -72,7 +72,24 @@ def saf_table(metadata: MetaData) -> Table:
         Column("state", Text, nullable=False),
         Column("attempts", Integer, nullable=False),
         Column("stored_at", Text, nullable=False),
-        info={"open": ("state", ("waiting",))},
+        info={"open": ("state", ("waiting", "dead"))},
+    )
+
+
+def zone_keys_table(metadata: MetaData) -> Table:
+    """Declare the record of the keys that a node shares with its neighbours: their states, never a key."""
+    return Table(
+        "zone_keys",
+        metadata,
+        Column("identifier", Text, primary_key=True),
+        Column("link", Text, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("generation", Integer, nullable=False),
+        Column("kcv", Text, nullable=False),
+        Column("state", Text, nullable=False),
+        Column("made_at", Text, nullable=False),
+        Column("changed_at", Text, nullable=False),
+        info={"open": ("state", ("offered", "received", "current", "old"))},
     )
 
 

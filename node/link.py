@@ -6,22 +6,22 @@ node's inbox. A writer takes everything that waits, lets the protector seal it a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
 import anyio
 from anyio.abc import ByteStream, TaskGroup
 
-from iso import Dialect, RemoteProtocolError, decode, framing
-from iso.framing import FrameDecoder
+from iso import Dialect, Message, framing
 from iso.pan import masked_window
 from node.capture import Capture
 from node.clock import share_of, system_entropy
 from node.core.backoff import pause_s
 from node.core.events import Connected, Disconnected, Malformed, NotWritten, Received
-from node.core.faults import Action, Direction, Faults
+from node.core.faults import Faults
 from node.inbox import Inbox
+from node.link_faults import FaultShell, WireFaults, feed
 from node.pipes import RECEIVE_MAX_BYTES, Listener, PipeError, Pipes, closing, end_points
 from node.trace import TraceRing
 
@@ -35,8 +35,8 @@ class Protector(Protocol):
     async def seal(self, frames: list[bytes]) -> list[bytes] | None:
         """Return the frames with their MACs; None if no answer came in time."""
 
-    async def verify(self, frames: list[bytes]) -> list[bool] | None:
-        """Return for each frame whether its MAC fits; None if no answer came in time."""
+    async def verify(self, frames: list[bytes]) -> Sequence[int] | None:
+        """Return for each frame the generation of the key that its MAC fits, 0 for none; None if no answer came."""
 
 
 class LinkConfig(NamedTuple):
@@ -73,11 +73,12 @@ class LinkConfig(NamedTuple):
 class Wire:
     """One open connection of a link and what waits to be written to it."""
 
-    __slots__ = ("closing", "cut", "number", "outbox", "stream", "waiting_bytes", "wake")
+    __slots__ = ("closing", "cut", "faults", "number", "outbox", "stream", "waiting_bytes", "wake")
 
-    def __init__(self, number: int, stream: ByteStream) -> None:
+    def __init__(self, number: int, stream: ByteStream, faults: WireFaults) -> None:
         self.number = number
         self.stream = stream
+        self.faults = faults
         self.outbox: list[tuple[bytes, Any]] = []
         self.waiting_bytes = 0
         self.wake = anyio.Event()
@@ -86,9 +87,10 @@ class Wire:
 
     def put(self, payload: bytes, key: Any) -> None:
         """Queue a frame."""
+        if not self.outbox:
+            self.wake.set()
         self.outbox.append((payload, key))
         self.waiting_bytes += len(payload)
-        self.wake.set()
 
     def take(self, count: int) -> None:
         """Let the oldest frames go: they are being written, or never will be."""
@@ -118,6 +120,8 @@ class LinkShell:
     ----------
     capture
         Who writes down what crosses the link, if anybody.
+    awaited_until
+        Says until when the node awaits a response in its 1987 form; None if it does not.
     """
 
     def __init__(
@@ -133,6 +137,7 @@ class LinkShell:
     ) -> None:
         self.config = config
         self.capture: Capture | None = None
+        self.awaited_until: Callable[[Message], float | None] = lambda _response: None
         self._share = share
         self._is_draining = False
         self._unreachable = ""
@@ -142,7 +147,8 @@ class LinkShell:
         self._faults = faults
         self._business_now = business_now
         self._protector = protector
-        self._framing = framing(config.dialect.framing)
+        self._fault_shell = FaultShell(self, faults)
+        self.framing = framing(config.dialect.framing)
         self._wires: dict[int, Wire] = {}
         self._numbers = 0
         self._listener: Listener | None = None
@@ -194,7 +200,7 @@ class LinkShell:
         """Say once why there is no connection, not at every attempt."""
         if reason != self._unreachable:
             self._unreachable = reason
-            self._trace.note(self._business_now(), self.config.name, "unreachable", reason)
+            self.note("unreachable", reason)
 
     def drain(self) -> None:
         """Open no further connection, and close each once what waits for it has been written."""
@@ -211,7 +217,7 @@ class LinkShell:
         """Queue a frame for a connection; a request whose connection is gone is reported as not written."""
         wire = self._wires.get(connection)
         if wire is None or wire.closing:
-            self._not_written([(payload, key)])
+            self.not_written([(payload, key)])
             return
         wire.put(payload, key)
         if len(wire.outbox) > self.config.outbox_max or wire.waiting_bytes > self.config.outbox_max_bytes:
@@ -231,7 +237,7 @@ class LinkShell:
             if len(self._wires) >= self.config.connections_max or self._is_draining:
                 return
             self._numbers += 1
-            wire = self._wires[self._numbers] = Wire(self._numbers, stream)
+            wire = self._wires[self._numbers] = Wire(self._numbers, stream, WireFaults(self.framing, self._faults))
             is_dialled = self.config.role == "dial"
             if self.capture is not None:
                 self.capture.opened(self._business_now(), self.config.name, wire.number, is_dialled, end_points(stream))
@@ -239,92 +245,78 @@ class LinkShell:
             try:
                 with wire.cut:
                     async with anyio.create_task_group() as tasks:
+                        wire.faults.tasks = tasks
                         tasks.start_soon(self._write, wire, tasks)
                         await self._read(wire)
                         tasks.cancel_scope.cancel()
             finally:
                 del self._wires[wire.number]
-                self._not_written(wire.outbox)
+                wire.faults.end()
+                self.not_written(wire.outbox)
                 self._inbox.put(Disconnected(self.config.name, wire.number))
                 if self.capture is not None:
                     self.capture.closed(self._business_now(), self.config.name, wire.number)
 
     async def _read(self, wire: Wire) -> None:
-        decoder = self._framing.decoder(limit_bytes=self.config.frame_max_bytes)
+        decoder = self.framing.decoder(limit_bytes=self.config.frame_max_bytes)
         while True:
             await self._inbox.room()
             try:
                 data = await wire.stream.receive(RECEIVE_MAX_BYTES)
             except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
                 return
-            frames, error = _feed(decoder, data)
+            frames, error = feed(decoder, data)
             if frames and not await self._deliver(wire, frames):
                 return
             if error is not None:
-                # The offset counts from the stream's first byte, which is long gone: show how this read begins.
-                self._inbox.put(Malformed(self.config.name, wire.number, masked_window(data, 0)))
-                if self.capture is not None:
-                    self.capture.unreadable(self._business_now(), self.config.name, wire.number, len(data))
+                self.unreadable(wire, data)
                 return
 
     async def _deliver(self, wire: Wire, frames: list[bytes]) -> bool:
         """Hand frames to the node; False if a provoked fault cut the connection."""
-        name, at = self.config.name, self._business_now()
-        authentic: Iterable[bool] = [True] * len(frames)
-        if self._protector is not None:
-            verdicts = await self._protector.verify(frames)
-            if verdicts is None:
-                self._trace.note(at, name, "unchecked", f"no verdict on the MAC of {len(frames)} frames; dropped")
-                return True
-            authentic = verdicts
-        for frame, fits in zip(frames, authentic, strict=True):
-            if self._faults.armed:
-                action = self._strike("in", frame)
-                if action == "close":
-                    return False
-                if action == "drop":
-                    continue
-            self._trace.frame(at, name, "in", wire.number, frame)
-            if self.capture is not None:
-                self.capture.frame(at, name, wire.number, "in", frame)
-            self._inbox.put(Received(name, wire.number, frame, fits))
+        if self._faults.armed:
+            return await self._fault_shell.deliver(wire, frames)
+        verdicts = await self.verified(frames)
+        if verdicts is not None:
+            name, at, number = self.config.name, self._business_now(), wire.number
+            for frame, fits in zip(frames, verdicts, strict=True):
+                self._trace.frame(at, name, "in", number, frame)
+                if self.capture is not None:
+                    self.capture.frame(at, name, number, "in", frame)
+                self._inbox.put(Received(name, number, frame, fits))
         return True
 
     async def _write(self, wire: Wire, tasks: TaskGroup) -> None:
         while True:
-            if not wire.outbox:
+            if not wire.outbox and not wire.faults.ready:
                 if wire.closing:
                     break
                 wire.wake = anyio.Event()
                 await wire.wake.wait()
-            batch, cut = await self._sealed(wire), False
             if self._faults.armed:
-                batch, cut = self._struck(wire, batch)
+                if not await self._fault_shell.write(wire):
+                    break
+                continue
+            batch = await self._sealed(wire)
             if batch and not await self._send(wire, batch):
-                break
-            if cut:
                 break
         tasks.cancel_scope.cancel()
 
     async def _sealed(self, wire: Wire) -> list[tuple[bytes, Any]]:
         """Take everything that waits; it stays in the outbox until its MACs are there."""
         batch = list(wire.outbox)
-        if self._protector is not None and batch:
-            frames = await self._protector.seal([payload for payload, _ in batch])
-            if frames is None:
-                at = self._business_now()
-                self._trace.note(at, self.config.name, "unsealed", f"no MAC for {len(batch)} frames; not sent")
-                self._not_written(batch)
-                wire.take(len(batch))
-                return []
-            sealed = [(frame, key) for frame, (_, key) in zip(frames, batch, strict=True)]
-        else:
-            sealed = batch
+        if self._protector is None:
+            wire.take(len(batch))
+            return batch
+        frames = await self.seal([payload for payload, _ in batch])
         wire.take(len(batch))
-        return sealed
+        if frames is None:
+            self.not_written(batch)
+            return []
+        return [(frame, key) for frame, (_, key) in zip(frames, batch, strict=True)]
 
     async def _send(self, wire: Wire, batch: list[tuple[bytes, Any]]) -> bool:
-        encode = self._framing.encode
+        encode = self.framing.encode
         at, name = self._business_now(), self.config.name
         try:
             await wire.stream.send(b"".join([encode(payload) for payload, _ in batch]))
@@ -337,35 +329,59 @@ class LinkShell:
                 self.capture.frame(at, name, wire.number, "out", payload)
         return True
 
-    def _struck(self, wire: Wire, batch: list[tuple[bytes, Any]]) -> tuple[list[tuple[bytes, Any]], bool]:
-        """Let armed faults act on a batch; True if the connection is cut before the first frame not returned."""
-        kept: list[tuple[bytes, Any]] = []
-        for index, (payload, key) in enumerate(batch):
-            action = self._strike("out", payload)
-            if action == "close":
-                wire.closing = True
-                self._not_written(batch[index:])
-                return kept, True
-            if action is None:
-                kept.append((payload, key))
-        return kept, False
+    # What performing faults asks of a link.
 
-    def _strike(self, direction: Direction, frame: bytes) -> Action | None:
-        try:
-            mti = decode(frame, self.config.dialect).mti
-        except RemoteProtocolError:
-            return None
-        return self._faults.strike(self.config.name, direction, "0" + mti[1:])
+    @property
+    def is_protected(self) -> bool:
+        """Whether frames carry a MAC that somebody checks."""
+        return self._protector is not None
 
-    def _not_written(self, unwritten: Iterable[tuple[bytes, Any]]) -> None:
+    async def seal(self, frames: list[bytes]) -> list[bytes] | None:
+        """Return frames as they cross, with their MACs; None if there were none in time, which is noted."""
+        if self._protector is None or not frames:
+            return frames
+        sealed = await self._protector.seal(frames)
+        if sealed is None:
+            self.note("unsealed", f"no MAC for {len(frames)} frames; not sent")
+        return sealed
+
+    async def verified(self, frames: list[bytes]) -> Sequence[int] | None:
+        """Return for each frame what a protector says; None if there was no verdict in time, which is noted."""
+        if self._protector is None:
+            return [True] * len(frames)
+        verdicts = await self._protector.verify(frames)
+        if verdicts is None:
+            self.note("unchecked", f"no verdict on the MAC of {len(frames)} frames; dropped")
+        return verdicts
+
+    def arrived(self, wire: Wire, frame: bytes, fits: int, remark: str) -> None:
+        """Hand one frame to the node."""
+        name, at = self.config.name, self._business_now()
+        self._trace.frame(at, name, "in", wire.number, frame)
+        if self.capture is not None:
+            self.capture.frame(at, name, wire.number, "in", frame, remark)
+        self._inbox.put(Received(name, wire.number, frame, fits))
+
+    def wrote(self, wire: Wire, frame: bytes, whole: bytes, remark: str) -> None:
+        """Keep one frame that was written as the bytes `whole`, which may be others than its framing makes."""
+        name, at = self.config.name, self._business_now()
+        self._trace.frame(at, name, "out", wire.number, frame)
+        if self.capture is not None:
+            self.capture.frame(at, name, wire.number, "out", frame, remark, whole)
+
+    def unreadable(self, wire: Wire, data: bytes) -> None:
+        """Tell the node that a connection cannot be read any further."""
+        # The offset counts from the stream's first byte, which is long gone: show how this read begins.
+        self._inbox.put(Malformed(self.config.name, wire.number, masked_window(data, 0)))
+        if self.capture is not None:
+            self.capture.unreadable(self._business_now(), self.config.name, wire.number, len(data))
+
+    def note(self, kind: str, detail: str) -> None:
+        """Leave a remark in the trace."""
+        self._trace.note(self._business_now(), self.config.name, kind, detail)
+
+    def not_written(self, unwritten: Iterable[tuple[bytes, Any]]) -> None:
+        """Tell the node which requests never reached the wire."""
         for _, key in unwritten:
             if key is not None:
                 self._inbox.put(NotWritten(self.config.name, key))
-
-
-def _feed(decoder: FrameDecoder, data: bytes) -> tuple[list[bytes], RemoteProtocolError | None]:
-    """Return the whole frames, and the error that the bytes after them are."""
-    try:
-        return decoder.feed(data), decoder.error
-    except RemoteProtocolError as error:
-        return [], error

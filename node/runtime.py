@@ -22,6 +22,7 @@ from node.clock import BusinessClock, Entropy, share_of, system_entropy
 from node.core.events import Answered, Called, Draining, Machine
 from node.core.faults import Faults
 from node.core.find import Find
+from node.core.host import Host
 from node.core.turn import Ask, Turn
 from node.inbox import Inbox
 from node.journal import Journal, Rows
@@ -153,8 +154,9 @@ class Runtime:
         self.journal = journal
         self.clock = clock
         self.inbox = Inbox()
-        self.faults = Faults()
-        self.trace = TraceRing(name, {link.name: link.dialect for link in links})
+        dialects = {link.name: link.dialect for link in links}
+        self.faults = Faults(dialects)
+        self.trace = TraceRing(name, dialects, clock=clock)
         self.links = {
             link.name: LinkShell(
                 link,
@@ -168,10 +170,14 @@ class Runtime:
             )
             for link in links
         }
+        if isinstance(machine, Host):
+            for link_name, link_machine in machine.links.items():
+                self.links[link_name].awaited_until = link_machine.awaited_until
         self._capture: Capture | None = None
         self._is_turning = False
         self._turned: anyio.Event | None = None
         self.turns = 0
+        self.commits = 0
         self._askers = {port: _Asker(answerer, self.inbox) for port, answerer in (ports or {}).items()}
         self._callers: dict[int, tuple[anyio.Event, list[Any]]] = {}
         self._calls = count(1)
@@ -206,6 +212,7 @@ class Runtime:
                 await link.unbind()
             if self._capture is not None:
                 self._capture.close()
+            self.trace.close()
             with anyio.CancelScope(shield=True):
                 await self.journal.aclose()
 
@@ -282,6 +289,7 @@ class Runtime:
     def _spawn(self, tasks: TaskGroup) -> None:
         for link in self.links.values():
             tasks.start_soon(link.run, name=f"{self.name}/{link.config.name}")
+        tasks.start_soon(self.trace.run, name=f"{self.name}/messages")
         if self._capture is not None:
             tasks.start_soon(self._capture.run, name=f"{self.name}/capture")
         for port, asker in self._askers.items():
@@ -309,6 +317,7 @@ class Runtime:
         self.turns += 1
         if turn.stores:
             await self.journal.commit(turn.stores)
+            self.commits += 1
         for send in turn.sends:
             self.links[send.link].put(send.connection, send.payload, send.key)
         for link, connection in turn.closes:

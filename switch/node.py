@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from hsm_sim.client import HsmClient
-from hsm_sim.core import indexes
-from hsm_sim.protect import HsmProtector
+from hsm_sim.zones.links import Neighbour, join_keys, mac_kind, spoken_on
 from iso import dialect
 from node.clock import BusinessClock
 from node.core.link import LinkMachine
@@ -19,11 +19,12 @@ from node.journal import Journal
 from node.journal import open_journal as journal_at
 from node.pipes import Pipes
 from node.runtime import Runtime
-from switch.config import SwitchConfig
+from switch.config import ACQUIRER, IssuerLink, MemberLink, SwitchConfig
 from switch.core.machine import SwitchMachine
+from switch.route_control import RouteControl
+from switch.settlement_desk import SettlementDesk
 from switch.store import METADATA
 
-ACQUIRER = "acquirer"
 MIGRATIONS = "switch.migrations"
 
 
@@ -35,9 +36,15 @@ def open_journal(path: Path | None, *, power_safe: bool = False) -> Journal:
 def build_switch(config: SwitchConfig, saf: SafRules | None = None) -> SwitchMachine:
     """Return the machine that a configuration describes. Pure: no file, no socket, no clock."""
     profile = config.links.profile()
-    links = [LinkMachine(ACQUIRER, dialect(config.dialect), profile)]
-    links += [LinkMachine(issuer.name, dialect(issuer.dialect), profile) for issuer in config.issuers]
-    return SwitchMachine(links, config.routes(), config.rules(), SafMachine(saf))
+    peers: list[MemberLink | IssuerLink] = [*config.acquirers, *config.issuers]
+    links = [LinkMachine(peer.name, spoken_on(dialect(peer.dialect), peer.mac), profile) for peer in peers]
+    issuers = [issuer.name for issuer in config.issuers]
+    return SwitchMachine(links, config.route_table(), config.rules(), SafMachine(saf or config.saf.rules()), issuers)
+
+
+def _neighbours(role: str, peers: Sequence[MemberLink | IssuerLink]) -> list[Neighbour]:
+    kinds = [mac_kind(dialect(peer.dialect), peer.mac) for peer in peers]
+    return [Neighbour(peer.name, role, at, kinds[at]) for at, peer in enumerate(peers)]
 
 
 class SwitchNode:
@@ -54,13 +61,19 @@ class SwitchNode:
     ) -> None:
         self.config = config
         self.machine = build_switch(config)
-        speaks = dialect(config.dialect)
-        links = [config.links.config(ACQUIRER, "listen", config.address, speaks)]
+        self.routing = RouteControl(config, self.machine)
+        links = [
+            config.links.config(member.name, "listen", member.address, spoken_on(dialect(member.dialect), member.mac))
+            for member in config.acquirers
+        ]
         links += [
-            config.links.config(issuer.name, "dial", issuer.address, dialect(issuer.dialect))
+            config.links.config(issuer.name, "dial", issuer.address, spoken_on(dialect(issuer.dialect), issuer.mac))
             for issuer in config.issuers
         ]
-        zone = HsmProtector(hsm, indexes.zak("acquirer"), timeout_s=config.hsm_timeout_s)
+        neighbours = _neighbours("acquirer", config.acquirers) + _neighbours("issuer", config.issuers)
+        rules = config.keys.rules(is_owner=True, hsm_timeout_s=config.hsm_timeout_s)
+        self.keys, protectors = join_keys(self.machine, hsm, neighbours, rules)
+        self.machine.book.pin_places = lambda link, aes: self.keys.pin_places(link, aes=aes)
         self.runtime = Runtime(
             config.name,
             self.machine,
@@ -69,18 +82,24 @@ class SwitchNode:
             pipes,
             links,
             {"hsm": hsm},
-            {ACQUIRER: zone} if speaks.mac else {},
+            protectors,
         )
+        self.settlement = SettlementDesk(self.runtime, self.machine)
 
     @property
     def address(self) -> str:
-        """Where acquirers dial; with the real port once the node has started."""
-        return self.runtime.links[ACQUIRER].address
+        """Where the first acquirer dials; with the real port once the node has started."""
+        return self.address_of(ACQUIRER)
+
+    def address_of(self, member: str) -> str:
+        """Return where a member dials; with the real port once the node has started."""
+        return self.runtime.links[member].address
 
     @property
     def is_ready(self) -> bool:
-        """Whether every issuer link carries traffic, and an acquirer has signed on."""
-        return all(link.is_up for link in self.machine.links.values())
+        """Whether every issuer link that is waited for carries traffic, and the first acquirer has signed on."""
+        ours = (ACQUIRER, *(issuer.name for issuer in self.config.issuers if issuer.wait_for))
+        return all(self.machine.links[name].is_up for name in ours)
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Serve for ever; started once what a restart owes is durable.

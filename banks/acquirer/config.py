@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 
 from banks.acquirer.books import AcquirerRules
 from banks.core.merchants import Directory, Merchant, Terminal
+from hsm_sim.zones.settings import KeySettings, Mac
 from node.link_settings import LinkSettings
+from node.saf_settings import SafSettings
 from node.settings import Section
 
 
@@ -52,6 +54,10 @@ class AcquirerConfig(Section):
     network_timeout_s: float = Field(default=15.0, gt=0)
     settled_max: int = Field(default=50_000, ge=100)
     links: LinkSettings = LinkSettings()
+    saf: SafSettings = SafSettings()
+    network_mac: Mac = "dialect"
+    hsm_timeout_s: float = Field(default=2.0, gt=0)
+    keys: KeySettings = KeySettings()
 
     @model_validator(mode="after")
     def _identifiers_are_unique(self) -> Self:

@@ -15,8 +15,8 @@ from banks.core.merchants import Directory, Merchant
 from iso import LocalProtocolError, Message, RemoteProtocolError
 from iso.original import OriginalData
 from iso.private import without_secrets
+from node.core.conversations import Desk
 from node.core.find import Find
-from node.core.host import Desk
 from node.core.link import Arrival
 from node.core.steps import NOT_SENT, UNKNOWN
 

@@ -10,7 +10,7 @@ from banks.acquirer.handler import AcquirerHandler
 from banks.core.joins import Joins
 from banks.core.merchants import Directory
 from iso import Dialect
-from node.core.host import ConversationHost
+from node.core.conversations import ConversationHost
 from node.core.link import LinkMachine, LinkProfile
 from node.core.saf import TABLE, SafMachine, SafRules
 from node.core.turn import Row, Turn
@@ -38,6 +38,7 @@ class AcquirerHost(ConversationHost):
         """Take the rows of a restart, before the first event."""
         self.saf.restore(rows.get(TABLE, ()))
         self.books.restore(rows)
+        self.restore_others(rows)
 
     def begin(self, now: float, turn: Turn) -> None:
         """Reverse what was in flight when the node went down: nobody here will ever hear its outcome."""

@@ -12,6 +12,9 @@ from banks.acquirer.books import NETWORK
 from banks.acquirer.config import AcquirerConfig
 from banks.acquirer.host import GATEWAY, build_acquirer
 from banks.acquirer.store import METADATA
+from hsm_sim.client import HsmClient
+from hsm_sim.zones.keeper import ZoneKeys
+from hsm_sim.zones.links import Neighbour, join_keys, mac_kind, spoken_on
 from iso import dialect
 from node.clock import BusinessClock
 from node.journal import Journal
@@ -34,7 +37,10 @@ class AcquirerNode:
     Parameters
     ----------
     protector
-        Seals and checks the frames of the network's link; None for a dialect without a MAC.
+        Seals and checks the frames of the network's link with keys that never change; None for a dialect without a
+        MAC, and with `hsm`.
+    hsm
+        The acquirer's party at its HSM, where the keys that it shares with the network lie and are changed.
     """
 
     def __init__(
@@ -44,16 +50,32 @@ class AcquirerNode:
         clock: BusinessClock,
         pipes: Pipes,
         protector: Protector | None = None,
+        hsm: HsmClient | None = None,
     ) -> None:
         self.config = config
-        gateway, network = dialect(config.dialect), dialect(config.network_dialect)
-        self.host = build_acquirer(gateway, network, config.directory(), config.rules(), profile=config.links.profile())
+        gateway = dialect(config.dialect)
+        network = spoken_on(dialect(config.network_dialect), config.network_mac)
+        self.host = build_acquirer(
+            gateway,
+            network,
+            config.directory(),
+            config.rules(),
+            profile=config.links.profile(),
+            saf_rules=config.saf.rules(),
+        )
         links = [
             config.links.config(GATEWAY, "listen", config.address, gateway),
             config.links.config(NETWORK, "dial", config.network_address, network),
         ]
-        protectors = {NETWORK: protector} if protector is not None else {}
-        self.runtime = Runtime(config.name, self.host, journal, clock, pipes, links, protectors=protectors)
+        protectors: dict[str, Protector] = {NETWORK: protector} if protector is not None else {}
+        self.keys: ZoneKeys | None = None
+        if hsm is not None:
+            mac = mac_kind(dialect(config.network_dialect), config.network_mac)
+            rules = config.keys.rules(is_owner=False, hsm_timeout_s=config.hsm_timeout_s)
+            self.keys, sealed = join_keys(self.host, hsm, [Neighbour(NETWORK, "switch", 0, mac)], rules)
+            protectors |= sealed
+        ports = {"hsm": hsm} if hsm is not None else {}
+        self.runtime = Runtime(config.name, self.host, journal, clock, pipes, links, ports, protectors)
 
     @property
     def address(self) -> str:

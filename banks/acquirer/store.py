@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
 
-from node.journal import saf_table
+from node.journal import saf_table, zone_keys_table
 
 METADATA = MetaData()
 
 saf_table(METADATA)
+zone_keys_table(METADATA)
 
 Table(
     "intents",

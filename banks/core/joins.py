@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Protocol
 
-from node.core.host import ConversationHost
+from node.core.conversations import ConversationHost
 from node.core.steps import UNKNOWN, Reply
 
 

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 from banks.core.cards import Card
 from banks.issuer.books import WEEK_S, IssuerRules
 from banks.issuer.seeding import CardSeed
+from hsm_sim.zones.settings import KeySettings, Mac
 from iso import ConfigError
 from iso.masks import luhn_valid, mask_pan, mask_text
 from node.link_settings import LinkSettings
@@ -100,6 +101,8 @@ class IssuerConfig(Section):
     hold_s: int = Field(default=WEEK_S, gt=0)
     settled_max: int = Field(default=50_000, ge=100)
     links: LinkSettings = LinkSettings()
+    mac: Mac = "dialect"
+    keys: KeySettings = KeySettings()
 
     def rules(self) -> IssuerRules:
         """Return what the pure host is built with."""

@@ -11,7 +11,7 @@ from hsm_sim.core.indexes import CVK
 from hsm_sim.requests import CvvChecked, Fingerprint, Fingerprinted, VerifyCvv
 from iso import Message
 from iso.private import CVV2, parse_private
-from node.core.host import Desk
+from node.core.conversations import Desk
 
 _SERVICE_CODE = "000"
 _OK, _MISMATCH, _NO_KEY, _BAD_PAN = "00", "01", "12", "22"

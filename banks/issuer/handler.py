@@ -6,6 +6,7 @@ the node, so decision, hold and rows belong to one step: two requests on one acc
 
 from __future__ import annotations
 
+from banks.core.billing import billed
 from banks.core.cards import Card, account_name
 from banks.core.decide import CODES, Asked, Facts, Reason, Verdict, decide
 from banks.core.identity import business_key, original_name, own_name, payment_name
@@ -26,8 +27,8 @@ from banks.issuer.facts import Holder, find_holder
 from banks.ledger import Outcome
 from iso import Message, RemoteProtocolError
 from iso.private import CVV2_RESULT, build_private, parse_private
+from node.core.conversations import Desk
 from node.core.find import Find
-from node.core.host import Desk
 from node.core.link import Arrival
 from node.core.steps import UNKNOWN, Reply
 
@@ -101,7 +102,8 @@ class IssuerHandler:
         holder = await find_holder(self.desk, self.books, request)
         books, turn = self.books, self.desk.turn
         card = books.cards.get(holder.fingerprint)
-        account = account_name(card.account, request.currency) if card else ""
+        amount_minor, currency = billed(request)
+        account = account_name(card.account, currency) if card else ""
         entry = books.ledger.accounts.get(account)
         facts = Facts(
             at=turn.at,
@@ -111,7 +113,7 @@ class IssuerHandler:
             has_cvv2=holder.has_cvv2,
             available_minor=entry.available_minor if entry else None,
         )
-        asked = Asked(request.processing_code, request.amount_minor, request.get(14) or "")
+        asked = Asked(request.processing_code, amount_minor, request.get(14) or "")
         verdict = decide(facts, card, asked)
         row = taken.row._replace(
             sequence=books.count(REQUESTS, turn),
@@ -173,7 +175,7 @@ class IssuerHandler:
         card = self.books.cards.get(holder.fingerprint)
         if card is None:
             return row._replace(state=DECLINED, code=CODES[Reason.NO_CARD], reason=Reason.NO_CARD.name)
-        account = account_name(card.account, request.currency)
+        account = account_name(card.account, row.currency)
         if account not in self.books.ledger.accounts:
             return row._replace(state=DECLINED, code=CODES[Reason.NO_ACCOUNT], reason=Reason.NO_ACCOUNT.name)
         row = row._replace(account=account, state=APPROVED, reason="promised in stand-in")
@@ -286,6 +288,7 @@ def unacceptable(request: Message) -> str | None:
 
 
 def _undecided(key: str, request: Message) -> RequestRow:
+    amount_minor, currency = billed(request)
     return RequestRow(
         key=key,
         sequence=0,
@@ -295,8 +298,8 @@ def _undecided(key: str, request: Message) -> RequestRow:
         original="",
         card="",
         account="",
-        amount_minor=request.amount_minor,
-        currency=request.currency,
+        amount_minor=amount_minor,
+        currency=currency,
         state=DECIDING,
         code="",
         reason="",
@@ -320,4 +323,4 @@ def _reply(row: RequestRow, request: Message) -> Message:
 
 
 def _same_amount(taken: TakenRequest, request: Message) -> bool:
-    return 4 not in request or taken.row.amount_minor == request.amount_minor
+    return 4 not in request or taken.row.amount_minor == billed(request)[0]

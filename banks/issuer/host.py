@@ -9,8 +9,8 @@ from banks.core.joins import Joins
 from banks.issuer.books import IssuerBooks, IssuerRules
 from banks.issuer.handler import IssuerHandler
 from iso import Dialect
+from node.core.conversations import ConversationHost
 from node.core.events import Event
-from node.core.host import ConversationHost
 from node.core.link import LinkMachine, LinkProfile
 from node.core.turn import Row, Turn
 
@@ -29,6 +29,7 @@ class IssuerHost(ConversationHost):
     def restore(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Take the rows of a restart, before the first event."""
         self.books.restore(rows)
+        self.restore_others(rows)
 
     def begin(self, now: float, turn: Turn) -> None:
         """Expire what ran out while the node was down. Nothing of an issuer's is ever in doubt after a restart."""

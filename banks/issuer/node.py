@@ -13,13 +13,15 @@ from banks.issuer.config import CardSection, IssuerConfig
 from banks.issuer.host import NETWORK, build_issuer
 from banks.issuer.seeding import change_card, cvv2_of, seed
 from banks.issuer.store import METADATA
+from hsm_sim.client import HsmClient
+from hsm_sim.zones.links import Neighbour, join_keys, mac_kind, spoken_on
 from iso import dialect
 from iso.errors import CardrailsError
 from node.clock import BusinessClock
 from node.journal import Journal
 from node.journal import open_journal as journal_at
 from node.pipes import Pipes
-from node.runtime import Port, Runtime
+from node.runtime import Runtime
 
 MIGRATIONS = "banks.issuer.migrations"
 SEED_ATTEMPTS = 15
@@ -49,12 +51,16 @@ class IssuerNode:
         journal: Journal,
         clock: BusinessClock,
         pipes: Pipes,
-        hsm: Port,
+        hsm: HsmClient,
     ) -> None:
         self.config = config
-        self.host = build_issuer(dialect(config.dialect), config.rules(), config.links.profile())
-        link = config.links.config(NETWORK, "listen", config.address, dialect(config.dialect))
-        self.runtime = Runtime(config.name, self.host, journal, clock, pipes, [link], {"hsm": hsm})
+        speaks = spoken_on(dialect(config.dialect), config.mac)
+        self.host = build_issuer(speaks, config.rules(), config.links.profile())
+        link = config.links.config(NETWORK, "listen", config.address, speaks)
+        network = Neighbour(NETWORK, "switch", 0, mac_kind(dialect(config.dialect), config.mac))
+        rules = config.keys.rules(is_owner=False, hsm_timeout_s=config.hsm_timeout_s)
+        self.keys, protectors = join_keys(self.host, hsm, [network], rules)
+        self.runtime = Runtime(config.name, self.host, journal, clock, pipes, [link], {"hsm": hsm}, protectors)
         self._seeds = [card.seed() for card in config.own(cards)]
 
     @property

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
 
+from node.journal import zone_keys_table
+
 METADATA = MetaData()
+
+zone_keys_table(METADATA)
 
 Table(
     "cards",

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from emulator.chip.parties import HOUSE_PARTIES
+from emulator.cli import key_entry
+from emulator.cli.key_exchange import add_exchange
 from emulator.hsm import keywork
 from emulator.hsm.hosts import EngineHost, Host, add_host, chosen_host
 from emulator.hsm.keyring import listing
 from emulator.hsm.keywork import Attributes, KeyReport, Purpose, purpose_of
+from emulator.running import add_house, control_of
 from hsm_sim.core.slots import OPEN_PARTY
 from hsm_sim.offline import custodian_hsm
 from iso import ConfigError
@@ -51,6 +54,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_host(show)
     show.add_argument("--json", action="store_true")
     show.set_defaults(act=_list)
+    key_entry.add_deeds(deeds)
+    add_exchange(deeds)
+    _add_rotate(deeds)
+
+
+def _add_rotate(deeds: Any) -> None:
+    turn = deeds.add_parser("rotate", help="change a key of the token vault while the house runs")
+    turn.add_argument(
+        "kind",
+        nargs="?",
+        choices=("card", "fingerprint", "retire-fingerprint"),
+        help="what seals card numbers, what makes fingerprints, or: let the former fingerprints go (default: show)",
+    )
+    turn.add_argument("--json", action="store_true")
+    add_house(turn)
+    turn.set_defaults(act=_rotate)
+
+
+def _rotate(arguments: argparse.Namespace) -> int:
+    with control_of(arguments.ready_file) as client:
+        state = client.vault_rotation("hsm") if arguments.kind is None else client.rotate_vault("hsm", arguments.kind)
+    if arguments.json:
+        print(json.dumps(state))
+        return 0
+    card = "still coming over" if state["is_resealing"] else "every card uses it"
+    prints = "still coming over" if state["is_fingerprinting"] else "every card has one"
+    former = "; the former key still counts" if state["has_former_fingerprints"] else ""
+    print(f"card key         version {state['card_version']}  {card}")
+    print(f"fingerprint key  version {state['fingerprint_version']}  {prints}{former}")
+    return 0
 
 
 def run(arguments: argparse.Namespace) -> int:

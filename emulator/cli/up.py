@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import signal
 import sys
@@ -59,6 +60,9 @@ def run_async(start: Callable[[], object]) -> None:
     """Run a coroutine function on asyncio with uvloop where it is installed; unwrap the error of a single task."""
     # Threads serve only reads beside the loop; a short interval keeps them from starving behind it.
     sys.setswitchinterval(0.0002)
+    # Nearly everything of a message is freed as its last name goes; what stays in memory (ended legs, the trace) need
+    # not be walked again every few messages. A tenth of a switch's processor time, measured.
+    gc.set_threshold(20_000, 20, 50)
     try:
         anyio.run(start, backend_options={"use_uvloop": sys.platform != "win32"})  # type: ignore[arg-type]
     except* CardrailsError as group:

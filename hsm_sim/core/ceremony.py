@@ -17,6 +17,7 @@ from hsm_sim.core.slots import VAULT_PARTY, KeyRow, Party, Slot, ordinal
 
 ZMK: Final = Header("K1", "A", "B")
 ZAK: Final = Header("M6", "A", "C", exportability="E")
+ZAK_RETAIL: Final = Header("M3", "T", "C", exportability="E")
 ZPK: Final = Header("P0", "T", "B", exportability="E")
 ZPK_AES: Final = Header("P0", "A", "B", exportability="E")
 FINGERPRINT: Final = Header("M7", "H", "G")
@@ -29,7 +30,7 @@ _OWN_KEYS: Final[dict[str, tuple[tuple[str, Header, int], ...]]] = {
         (indexes.BDK_AES, Header("B0", "A", "X"), 16),
     ),
     ISSUER: (
-        (indexes.CVK, Header("C0", "T", "C"), 16),
+        (indexes.CVK, Header("C0", "T", "C", exportability="E"), 16),
         (indexes.FINGERPRINT, FINGERPRINT, 32),
         (indexes.PVK, Header("V2", "T", "C"), 16),
         (indexes.PVK_IBM, Header("V1", "T", "C"), 16),
@@ -121,10 +122,12 @@ def _share_zone_master_key(
 
 def _shared(left: Party) -> tuple[tuple[Callable[[str, int], str], Header], ...]:
     """Return the keys that a party makes for its neighbour nearer to the issuer: where they lie, what they are for."""
-    pins = ((indexes.zpk, ZPK), (_aes_zpk, ZPK_AES))
-    if left.role == ACQUIRER:
-        return ((indexes.zak, ZAK), *pins)
-    return pins if left.role == SWITCH else ()
+    shared = ((indexes.zak, ZAK), (_retail_zak, ZAK_RETAIL), (indexes.zpk, ZPK), (_aes_zpk, ZPK_AES))
+    return shared if left.role in (ACQUIRER, SWITCH) else ()
+
+
+def _retail_zak(neighbour_role: str, ordinal: int) -> str:
+    return indexes.zak(neighbour_role, ordinal, retail=True)
 
 
 def _aes_zpk(neighbour_role: str, ordinal: int) -> str:

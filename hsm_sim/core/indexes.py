@@ -14,7 +14,7 @@ from hsm_sim.core.roles import ROLES
 _ZMK: Final = 0
 _ZAK: Final = 4
 _ZPK: Final = 8
-_AES: Final = 0x80
+_SECOND: Final = 0x80
 
 CVK: Final = "KF00"
 """Issuer: card verification key, C0."""
@@ -76,15 +76,17 @@ def zmk(neighbour_role: str, ordinal: int = 0) -> str:
     return f"K{_ZMK + ROLES.index(neighbour_role):X}{ordinal:02X}"
 
 
-def zak(neighbour_role: str, ordinal: int = 0) -> str:
-    """Return the place of the zone authentication key (link MACs, M6) shared with the nth neighbour of a role.
+def zak(neighbour_role: str, ordinal: int = 0, *, retail: bool = False) -> str:
+    """Return the place of the zone authentication key (link MACs) shared with the nth neighbour of a role.
+
+    Each pair of neighbours has an AES key for CMAC (M6), and a TDES key for the retail MAC (M3).
 
     Examples
     --------
-    >>> zak("switch"), zak("acquirer")
-    ('K600', 'K500')
+    >>> zak("switch"), zak("acquirer"), zak("issuer", 1, retail=True)
+    ('K600', 'K500', 'K781')
     """
-    return f"K{_ZAK + ROLES.index(neighbour_role):X}{ordinal:02X}"
+    return f"K{_ZAK + ROLES.index(neighbour_role):X}{ordinal + (_SECOND if retail else 0):02X}"
 
 
 def zpk(neighbour_role: str, ordinal: int = 0, *, aes: bool = False) -> str:
@@ -97,4 +99,4 @@ def zpk(neighbour_role: str, ordinal: int = 0, *, aes: bool = False) -> str:
     >>> zpk("switch"), zpk("issuer", 1), zpk("issuer", 1, aes=True)
     ('KA00', 'KB01', 'KB81')
     """
-    return f"K{_ZPK + ROLES.index(neighbour_role):X}{ordinal + (_AES if aes else 0):02X}"
+    return f"K{_ZPK + ROLES.index(neighbour_role):X}{ordinal + (_SECOND if aes else 0):02X}"

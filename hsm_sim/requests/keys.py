@@ -219,7 +219,7 @@ class PlaceKey(NamedTuple):
     Attributes
     ----------
     place
-        `K` + 3H; free places are of the families C to E.
+        `K` + 3H; free places are of the families 0 to E.
     key
         `R` or `S` and a key block under the LMK, or another place.
     replace

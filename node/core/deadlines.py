@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -46,3 +47,40 @@ class Deadlines(Generic[K]):
     def next(self) -> float | None:
         """Return the earliest instant, whether or not its key still waits."""
         return min((queue[0][0] for queue in self._queues.values() if queue), default=None)
+
+
+class Alarms:
+    """When each of many has to be looked at next: a turn pays for those that are due, not for all.
+
+    An instant may be too early (what it was set for has ended), never too late.
+    """
+
+    __slots__ = ("_at", "_order")
+
+    def __init__(self) -> None:
+        self._at: dict[str, float] = {}
+        self._order: list[tuple[float, str]] = []
+
+    def set(self, name: str, at: float) -> None:
+        """Look at `name` at this instant; an earlier alarm of it stays."""
+        if at < self._at.get(name, _NEVER):
+            self._at[name] = at
+            heappush(self._order, (at, name))
+
+    def pop_due(self, now: float) -> list[str]:
+        """Take and return whatever has an alarm that is not after `now`, the earliest first."""
+        due = []
+        while self._order and self._order[0][0] <= now:
+            at, name = heappop(self._order)
+            # An alarm that was brought forward leaves its first place behind.
+            if self._at.get(name) == at:
+                del self._at[name]
+                due.append(name)
+        return due
+
+    def next(self) -> float | None:
+        """Return the earliest instant, or one before it."""
+        return self._order[0][0] if self._order else None
+
+
+_NEVER = float("inf")

@@ -30,8 +30,11 @@ class Received(NamedTuple):
     link: str
     connection: int
     frame: bytes
-    authentic: bool
-    """False if the link is protected and the frame's MAC does not fit."""
+    authentic: int
+    """0 if the link is protected and the frame's MAC fits no key, else the generation of the key that it fits.
+
+    A link whose keys never change, and one without MACs, says True, which is 1.
+    """
 
 
 class Malformed(NamedTuple):

@@ -1,20 +1,40 @@
 """What every ISO 8583 host has in common: links, store-and-forward, and where each event goes.
 
 `Host` sorts events; it decides nothing about money. A room derives from it: the switch as an explicit machine that
-overrides the `on_...` hooks, the banks as `ConversationHost` with straight-line handlers.
+overrides the `on_...` hooks, the banks as `node.core.conversations.ConversationHost` with straight-line handlers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Hashable, Iterable
-from typing import Any
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
 
-from iso import IsoError, LocalProtocolError, Message
+from iso import LocalProtocolError, Message
+from node.core.deadlines import Alarms
+from node.core.errands import ERRANDS_MAX, ErrandKey, Errands
 from node.core.events import Answered, Called, Connected, Disconnected, Draining, Event, Malformed, NotWritten, Received
 from node.core.link import Arrival, ArrivalKind, InFlightKey, LinkMachine
 from node.core.saf import SafEntry, SafMachine
-from node.core.steps import NOT_SENT, UNKNOWN, Reply, Silence, Stepper
-from node.core.turn import Turn
+from node.core.session import CUT_OVER
+from node.core.steps import NOT_SENT, UNKNOWN, Silence
+from node.core.turn import Row, Turn
+
+Manager = Callable[[Arrival], Coroutine[Any, Any, Message]]
+"""`async def manager(arrival) -> Message`: the answer to an 0800 that is the owner's to answer. It is an errand."""
+
+
+class Companion(Protocol):
+    """Somebody who has duties on a host's links beside its traffic, such as changing their keys."""
+
+    def link_up(self, link: str, now: float) -> None:
+        """Take notice that a link carries traffic."""
+
+    def tick(self, now: float, turn: Turn) -> None:
+        """Do what is due; called in every turn."""
+
+    def deadline(self) -> float | None:
+        """Return when `tick` next has work, as far as is known."""
 
 
 class Host:
@@ -22,6 +42,19 @@ class Host:
 
     A SAF entry that is due goes through `on_saf_due`, which by default sends it as it is; the switch opens the
     card first. Every key handed to the hooks is unique while it is in use.
+
+    Attributes
+    ----------
+    errands
+        Conversations beside the traffic.
+    managers
+        DE 70 to who answers an 0800 with it; what nobody answers is a format error (30).
+    companions
+        Who else has duties on the links.
+    restorers
+        Who else takes rows of a restart; see `restore_others`.
+    settlement_dates
+        Link to the settlement date (MMDD) that its peer announced with its last cut-over.
     """
 
     def __init__(self, links: Iterable[LinkMachine], saf: SafMachine | None = None) -> None:
@@ -29,19 +62,28 @@ class Host:
         # Not `or`: an empty SAF is false, and its rules would be lost.
         self.saf = saf if saf is not None else SafMachine()
         self._saf_keys: dict[tuple[str, InFlightKey], str] = {}
+        self._alarms = Alarms()
+        self.errands = Errands(self.links)
+        self.managers: dict[str, Manager] = {CUT_OVER: self._cut_over}
+        self.companions: list[Companion] = []
+        self.restorers: list[Callable[[Mapping[str, Sequence[Row]]], None]] = []
+        self.settlement_dates: dict[str, str] = {}
+        for link in self.links.values():
+            link.alarm = partial(self._alarms.set, link.name)
 
     # Machine
 
     def handle(self, event: Event, now: float, turn: Turn) -> None:
         """Take one event."""
-        kind = type(event)
+        kind, errands = type(event), self.errands
+        errands.turn, errands.now = turn, now
         if kind is Received:
             link = self.links[event.link]  # type: ignore[union-attr]
             arrival = link.received(event, now, turn)  # type: ignore[arg-type]
             if arrival is not None:
                 self._arrived(arrival, now, turn)
         elif kind is Answered:
-            self.on_answer(event.key, event.value, now, turn)  # type: ignore[union-attr]
+            self._port_answered(event.key, event.value, now, turn)  # type: ignore[union-attr]
         elif kind is Called:
             self.on_call(event.key, event.start, now, turn)  # type: ignore[union-attr]
         else:
@@ -50,21 +92,33 @@ class Host:
 
     def expire(self, now: float, turn: Turn) -> None:
         """Fire every deadline that is not after `now`."""
-        for link in self.links.values():
+        self.errands.turn, self.errands.now = turn, now
+        for name in self._alarms.pop_due(now):
+            link = self.links[name]
             for key in link.expire(now, turn):
-                self._settled(link.name, key, UNKNOWN, now, turn)
+                self._settled(name, key, UNKNOWN, now, turn)
+            if (at := link.deadline()) is not None:
+                self._alarms.set(name, at)
+        self.errands.expire(now)
+        for companion in self.companions:
+            companion.tick(now, turn)
         self._drain_saf(now, turn)
 
     def deadline(self) -> float | None:
         """Return when `expire` next may have work."""
-        instants = [link.deadline() for link in self.links.values()]
-        instants.append(self.saf.deadline())
+        instants = [self._alarms.next(), self.saf.deadline(), self.errands.deadline()]
+        instants += [companion.deadline() for companion in self.companions]
         return min((instant for instant in instants if instant is not None), default=None)
 
     @property
     def is_quiet(self) -> bool:
         """Whether nothing waits for a peer: a node that stops now leaves nothing Unknown."""
         return not any(link.in_flight for link in self.links.values())
+
+    def restore_others(self, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Let those whose tables the room does not know take the rows of a restart."""
+        for restore in self.restorers:
+            restore(rows)
 
     # Hooks
 
@@ -83,8 +137,19 @@ class Host:
         """Take the answer of a port; None is silence."""
 
     def on_call(self, key: Hashable, start: Callable[[], Coroutine[Any, Any, Any]], now: float, turn: Turn) -> None:
-        """Start a conversation for somebody outside the node."""
-        raise AssertionError("this host takes no calls")
+        """Start a conversation for somebody outside the node, as an errand; its result leaves through `turn.out`."""
+        self.errands.start(start(), lambda value: self.errands.turn.out(key, value))
+
+    def on_cut_over(self, arrival: Arrival, now: float, turn: Turn) -> str:
+        """Take notice that the peer has begun a new settlement day; return DE 39 of the answer.
+
+        DE 15, if it is there, is the new day; common practice also knows cut-overs that do not name it.
+        """
+        date = arrival.message.get(15)
+        if date is not None:
+            self.settlement_dates[arrival.link] = date
+        turn.note(arrival.link, "cut-over", f"settlement date {date or 'not named'}")
+        return "00"
 
     def on_link_up(self, link: str, now: float, turn: Turn) -> None:
         """Take notice that a link carries traffic."""
@@ -123,8 +188,27 @@ class Host:
             self._link_up(arrival.link, now, turn)
         elif arrival.kind is ArrivalKind.SIGNED_OFF:
             self._link_down(arrival.link)
+        elif arrival.kind is ArrivalKind.MANAGEMENT:
+            self._manage(arrival, turn)
         else:
             self.on_late(arrival, now, turn)
+
+    def _manage(self, arrival: Arrival, turn: Turn) -> None:
+        message, link = arrival.message, self.links[arrival.link]
+        manager = self.managers.get(message.get(70) or "")
+        if manager is None or len(self.errands) >= ERRANDS_MAX:
+            link.respond(message.reply("30" if manager is None else "91"), arrival.connection, turn)
+            return
+        self.errands.start(manager(arrival), lambda answer: link.respond(answer, arrival.connection, self.errands.turn))
+
+    async def _cut_over(self, arrival: Arrival) -> Message:
+        code = self.on_cut_over(arrival, self.errands.now, self.errands.turn)
+        return arrival.message.reply(code, {15: arrival.message[15]} if 15 in arrival.message else {})
+
+    def _port_answered(self, key: Hashable, value: Any, now: float, turn: Turn) -> None:
+        if type(key) is ErrandKey and self.errands.resume(key, UNKNOWN if value is None else value):
+            return
+        self.on_answer(key, value, now, turn)
 
     def _transport(self, event: Event, now: float, turn: Turn) -> None:
         if isinstance(event, Connected):
@@ -152,12 +236,15 @@ class Host:
 
     def _link_up(self, link: str, now: float, turn: Turn) -> None:
         self.saf.link_up(link)
+        for companion in self.companions:
+            companion.link_up(link, now)
         self.on_link_up(link, now, turn)
 
     def _settled(self, link: str, key: InFlightKey, answer: Message | Silence, now: float, turn: Turn) -> None:
         identifier = self._saf_keys.pop((link, key), None)
         if identifier is None:
-            self.on_response(link, key, answer, now, turn)
+            if key[0] != "8" or not self.errands.resume((link, key), answer):
+                self.on_response(link, key, answer, now, turn)
             return
         if isinstance(answer, Message):
             ended = self.saf.answered(identifier, answer.response_code or "96", now, turn)
@@ -173,140 +260,3 @@ class Host:
             return
         for entry in self.saf.due(now):
             self.on_saf_due(entry, now, turn)
-
-
-class Desk:
-    """The ports a handler may use. Everything it records lands in the turn that steps it.
-
-    `turn` and `now` are those of the current step: a handler reads them again after every await.
-    """
-
-    def __init__(self, host: ConversationHost) -> None:
-        self._host = host
-        self._asked = 0
-        self.turn: Turn
-        self.now: float
-
-    async def request(self, link: str, message: Message, timeout_s: float) -> Message | Silence:
-        """Send a request on a link; return its response, `UNKNOWN` or `NOT_SENT`.
-
-        Raises
-        ------
-        LocalProtocolError
-            The link's dialect cannot express the message. Nothing was sent.
-        """
-        key = self._host.links[link].request(message, timeout_s, self.now, self.turn)
-        if key is None:
-            return NOT_SENT
-        answer: Message | Silence = await Reply((link, key), timeout_s)
-        return answer
-
-    async def ask(self, port: str, request: Any, timeout_s: float) -> Any:
-        """Ask a port ("hsm", "journal"); return its answer or `UNKNOWN`."""
-        self._asked += 1
-        key = (port, self._asked)
-        self.turn.ask(port, key, request, timeout_s)
-        return await Reply(key, timeout_s)
-
-    def put_saf(self, entry: SafEntry) -> None:
-        """Store an advice or reversal that has to arrive."""
-        self._host.saf.put(entry, self.turn)
-
-    def store(self, table: str, row: tuple[Any, ...]) -> None:
-        """Record a row; it is durable before anything of this turn leaves the node."""
-        self.turn.store(table, row)
-
-
-Handler = Callable[[Arrival], Coroutine[Any, Any, Message | None]]
-LateHandler = Callable[[Arrival], Coroutine[Any, Any, None]]
-
-
-class ConversationHost(Host):
-    """A host whose decisions are straight-line handlers, one conversation per request.
-
-    Parameters
-    ----------
-    handler
-        `async def handler(arrival) -> Message | None`: the response to send on the link of the request, or None for
-        no answer. It is called with `self.desk` bound to the current turn.
-    late_handler
-        `async def late_handler(arrival) -> None`: what follows from a response that nobody waits for; `arrival.remark`
-        says why. None: nothing but the remark in the trace.
-    conversations_max
-        At this many open conversations further requests are refused with DE 39 = 91.
-    """
-
-    def __init__(
-        self,
-        links: Iterable[LinkMachine],
-        saf: SafMachine | None = None,
-        *,
-        conversations_max: int = 10_000,
-    ) -> None:
-        super().__init__(links, saf)
-        self.steps = Stepper()
-        self.desk = Desk(self)
-        self.handler: Handler | None = None
-        self.late_handler: LateHandler | None = None
-        self.conversations_max = conversations_max
-
-    def handle(self, event: Event, now: float, turn: Turn) -> None:
-        """Take one event, with the desk open on this turn."""
-        self.desk.turn, self.desk.now = turn, now
-        super().handle(event, now, turn)
-
-    def expire(self, now: float, turn: Turn) -> None:
-        """Fire every deadline that is not after `now`, with the desk open on this turn."""
-        self.desk.turn, self.desk.now = turn, now
-        super().expire(now, turn)
-        self.steps.expire(now)
-
-    def deadline(self) -> float | None:
-        """Return when `expire` next may have work."""
-        instants = (super().deadline(), self.steps.deadline())
-        return min((instant for instant in instants if instant is not None), default=None)
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether no conversation is open and nothing waits for a peer."""
-        return not len(self.steps) and super().is_quiet
-
-    def on_late(self, arrival: Arrival, now: float, turn: Turn) -> None:
-        """Start the conversation that follows from a late response, if the room has one."""
-        if self.late_handler is not None and len(self.steps) < self.conversations_max:
-            self.steps.start(self.late_handler(arrival), now, lambda _: None)
-
-    def on_request(self, arrival: Arrival, now: float, turn: Turn) -> None:
-        """Start the conversation that answers a request."""
-        if self.handler is None or len(self.steps) >= self.conversations_max:
-            turn.note(arrival.link, "refused", f"{arrival.message.mti} {arrival.message.stan}: too many conversations")
-            self.links[arrival.link].respond(arrival.message.reply("91"), arrival.connection, turn)
-            return
-        self.steps.start(self._answered(arrival, self.handler), now, lambda answer: self._respond(arrival, answer))
-
-    def on_response(self, link: str, key: InFlightKey, answer: Message | Silence, now: float, turn: Turn) -> None:
-        """Resume the conversation that made the request."""
-        self.steps.resume((link, key), answer, now)
-
-    def on_answer(self, key: Hashable, value: Any, now: float, turn: Turn) -> None:
-        """Resume the conversation that asked; None is silence."""
-        self.steps.resume(key, UNKNOWN if value is None else value, now)
-
-    def on_call(self, key: Hashable, start: Callable[[], Coroutine[Any, Any, Any]], now: float, turn: Turn) -> None:
-        """Start a conversation for somebody outside the node; its result leaves through `turn.out`."""
-        self.steps.start(start(), now, lambda value: self.desk.turn.out(key, value))
-
-    async def _answered(self, arrival: Arrival, handler: Handler) -> Message | None:
-        """Stay silent where a handler met something that the language of the house cannot express.
-
-        What it recorded before that stands, so no answer would be true; the peer reverses what it hears nothing of.
-        """
-        try:
-            return await handler(arrival)
-        except IsoError as error:
-            self.desk.turn.note(arrival.link, "unanswerable", f"{arrival.message.mti} {arrival.message.stan}: {error}")
-        return None
-
-    def _respond(self, arrival: Arrival, answer: Message | None) -> None:
-        if answer is not None:
-            self.links[arrival.link].respond(answer, arrival.connection, self.desk.turn)

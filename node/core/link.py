@@ -9,25 +9,21 @@ It must never answer a financial message by itself except to refuse it: format e
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from iso import Dialect, LocalProtocolError, Message, RemoteProtocolError, decode, encode
 from iso.dialect import APPROVED_CODES
-from iso.echo import ECHO_PROFILES, HOUSE
 from iso.pan import masked_window
 from iso.salvage import salvage
 from iso.translate import to_1987, to_1993
+from node.core.answers import LESS_AND_LESS, cut_down, narrowed
 from node.core.deadlines import Deadlines
 from node.core.events import Connected, Received
+from node.core.link_sessions import Sessions
 from node.core.matching import ANSWERED, FORGOTTEN, LOST, TIMED_OUT, UNWRITTEN, InFlight, InFlightKey, key_of
+from node.core.meters import LinkMeters
 from node.core.profile import Arrival, ArrivalKind, LinkProfile
-from node.core.session import (
-    ECHO,
-    SIGN_OFF,
-    SIGN_ON,
-    Connection,
-    Session,
-    network_management,
-    next_session,
-)
+from node.core.session import Connection, Session
 from node.core.turn import Turn
 
 __all__ = ["Arrival", "ArrivalKind", "InFlightKey", "LinkMachine", "LinkProfile"]
@@ -44,6 +40,13 @@ class LinkMachine:
         How bytes become messages here.
     profile
         Session rules and limits.
+
+    Attributes
+    ----------
+    alarm
+        Told of every instant at which `expire` may have work that `deadline` did not name before.
+    heard_generation
+        The highest generation of the link's MAC key under which the peer was heard; 0 before the first message.
     """
 
     def __init__(self, name: str, dialect: Dialect, profile: LinkProfile | None = None) -> None:
@@ -52,10 +55,12 @@ class LinkMachine:
         self.profile = profile or LinkProfile()
         self.connections: dict[int, Connection] = {}
         self.counters = {"in": 0, "out": 0, "rejected": 0, "bad_mac": 0, "late": 0, "timeouts": 0}
-        self.is_draining = False
+        self.meters = LinkMeters()
+        self.heard_generation = 0
+        self.alarm: Callable[[float], None] = _nobody
+        self._sessions = Sessions(self)
         self._in_flight = InFlight(self.profile.remembered_max)
         self._deadlines: Deadlines[InFlightKey] = Deadlines()
-        self._stan = 0
         self._turns = 0
         self._now = 0.0
 
@@ -65,6 +70,11 @@ class LinkMachine:
     def is_up(self) -> bool:
         """Whether some connection carries traffic."""
         return any(connection.carries_traffic for connection in self.connections.values())
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the node is about to stop."""
+        return self._sessions.is_draining
 
     @property
     def in_flight(self) -> int:
@@ -88,7 +98,31 @@ class LinkMachine:
         connection = self._choose()
         if connection is None:
             return None
-        return self._send_request(connection, message, timeout_s, now, turn)
+        return self.send_on(connection, message, timeout_s, now, turn)
+
+    def manage(
+        self, code: str, fields: Mapping[int, str], timeout_s: float, now: float, turn: Turn
+    ) -> InFlightKey | None:
+        """Send network management of the owner's (DE 70 = `code`), such as a cut-over or a key.
+
+        Returns
+        -------
+        InFlightKey | None
+            As `request`: the answer, or silence, is reported under it.
+
+        Raises
+        ------
+        LocalProtocolError
+            The dialect cannot express the message. Nothing was sent.
+        """
+        connection = self._choose()
+        if connection is None:
+            return None
+        return self._sessions.manage(connection, code, fields, timeout_s, now, turn)
+
+    def echo(self, now: float, turn: Turn) -> None:
+        """Ask the peer for a sign of life, though the link is not idle."""
+        self._sessions.echo(now, turn)
 
     def respond(self, message: Message, connection: int, turn: Turn) -> None:
         """Send a response on the connection of its request, or on another one of the link if that is gone.
@@ -103,9 +137,9 @@ class LinkMachine:
                 turn.note(self.name, "undeliverable", f"{message.mti} {message.stan}: no connection for the response")
                 return
             connection = other.number
-        message = self._narrowed(message)
-        for elements in _LESS_AND_LESS:
-            candidate = _cut_down(message, elements) if elements else message
+        message = narrowed(message, self.profile.echo)
+        for elements in LESS_AND_LESS:
+            candidate = cut_down(message, elements) if elements else message
             try:
                 payload = self._encode(candidate, turn)
             except LocalProtocolError as error:
@@ -117,17 +151,19 @@ class LinkMachine:
             turn.send(self.name, connection, payload, candidate)
             return
 
+    def awaited_until(self, response: Message) -> float | None:
+        """Return until when the request of a response in its 1987 form is awaited; None if it is not."""
+        return self._in_flight.expires_at(self._key(response))
+
     # What happens to the link.
 
     def connected(self, event: Connected, now: float, turn: Turn) -> bool:
         """Take a new connection; the dialling side signs on. True if it carries traffic already."""
         session = Session.CONNECTED if self.profile.sign_on else Session.SIGNED_ON
         connection = Connection(event.connection, dialled=event.dialled, session=session, now=now)
+        self.alarm(now)
         self.connections[event.connection] = connection
-        if self.is_draining:
-            self._close(connection.number, turn)
-        elif event.dialled and self.profile.sign_on:
-            self._manage(connection, SIGN_ON, self.profile.sign_on_timeout_s, now, turn)
+        self._sessions.opened(connection, now, turn)
         return connection.carries_traffic
 
     def disconnected(self, number: int) -> list[InFlightKey]:
@@ -136,11 +172,17 @@ class LinkMachine:
         lost = self._in_flight.on(number)
         for key in lost:
             self._in_flight.end(key, LOST, self._now)
-        return [key for key in lost if key[0] != "8"]
+        return [key for key in lost if key[0] != "8" or not self._sessions.is_own(key)]
 
     def not_written(self, key: InFlightKey) -> bool:
-        """Forget a request that never reached its connection. True if it was in flight and not ours (0800)."""
-        return self._in_flight.end(key, UNWRITTEN, self._now) is not None and key[0] != "8"
+        """Forget a request that never reached its connection. True if it was in flight and the owner's.
+
+        The link's own questions stay: their silence is noticed at their timeout, or a lost sign-on would never be made
+        good.
+        """
+        if key[0] == "8" and self._sessions.waits_for(key):
+            return False
+        return self._in_flight.end(key, UNWRITTEN, self._now) is not None
 
     def forget(self, key: InFlightKey) -> None:
         """Expect no answer any more: the owner has answered for the peer. What still comes is late."""
@@ -152,11 +194,7 @@ class LinkMachine:
         Requests that cross the sign-off are refused with 91, a later sign-on too. It cannot be taken back: a node that
         drains is about to stop.
         """
-        self.is_draining = True
-        for connection in self.connections.values():
-            if connection.carries_traffic and self.profile.sign_on:
-                self._manage(connection, SIGN_OFF, self.profile.sign_on_timeout_s, now, turn)
-            connection.session = Session.SIGNED_OFF
+        self._sessions.sign_off(now, turn)
 
     def received(self, event: Received, now: float, turn: Turn) -> Arrival | None:
         """Take one frame; return what is left for the owner to decide, if anything."""
@@ -165,15 +203,19 @@ class LinkMachine:
             return None
         self._now = now
         self.counters["in"] += 1
+        if not event.authentic:
+            self._refuse_mac(connection, event, turn)
+            return None
+        if event.authentic > self.heard_generation:
+            self.heard_generation = event.authentic
         connection.heard_at = now
-        connection.echoes_missed = 0
+        if connection.echoes_missed:
+            connection.echoes_missed = 0
+            self.alarm(now)
         if connection.session is Session.SUSPECT:
             connection.session = Session.SIGNED_ON
         message = self._decode(event, turn)
         if message is None:
-            return None
-        if not event.authentic:
-            self._refuse_mac(connection, message, turn)
             return None
         if message.mti_class == "8":
             return self._management(connection, message, turn)
@@ -188,7 +230,7 @@ class LinkMachine:
         """Close a connection whose byte stream cannot be read any further."""
         self.counters["rejected"] += 1
         turn.note(self.name, "malformed", f"unreadable frame: {window}")
-        self._close(number, turn)
+        self.close(number, turn)
 
     def expire(self, now: float, turn: Turn) -> list[InFlightKey]:
         """Fire what is due: echoes, missed echoes, and the deadlines of requests, whose keys are returned."""
@@ -200,28 +242,46 @@ class LinkMachine:
                 continue
             waiting = self._in_flight.end(key, TIMED_OUT, now)
             assert waiting is not None
-            if key[0] == "8":
-                self._management_missed(waiting.connection, turn)
+            if key[0] == "8" and self._sessions.is_own(key):
+                self._sessions.missed(waiting.connection, turn)
             else:
                 self.counters["timeouts"] += 1
                 silent.append(key)
-        for connection in self.connections.values():
-            if self._echo_at(connection) <= now:
-                self._manage(connection, ECHO, self.profile.echo_timeout_s, now, turn)
-            elif self._given_up_at(connection) <= now:
-                turn.note(self.name, "refused", f"no sign-on within {self.profile.sign_on_wait_s:g} s; closing")
-                self._close(connection.number, turn)
+        self._sessions.expire(now, turn)
         return silent
 
     def deadline(self) -> float | None:
         """Return when `expire` next may have work."""
-        instants = [self._echo_at(connection) for connection in self.connections.values()]
-        instants += [self._given_up_at(connection) for connection in self.connections.values()]
-        first = self._deadlines.next()
-        if first is not None:
-            instants.append(first)
-        earliest = min(instants, default=float("inf"))
+        first, earliest = self._deadlines.next(), self._sessions.deadline()
+        if first is not None and first < earliest:
+            return first
         return None if earliest == float("inf") else earliest
+
+    # What its sessions ask.
+
+    def close(self, number: int, turn: Turn) -> None:
+        """Close a connection; until it is gone it carries nothing new."""
+        connection = self.connections.get(number)
+        if connection is not None:
+            connection.is_closing = True
+        turn.close(self.name, number)
+
+    def send_on(
+        self, connection: Connection, message: Message, timeout_s: float, now: float, turn: Turn
+    ) -> InFlightKey | None:
+        """Send a request on this connection; None if nothing left; raises as `request`."""
+        key = self._key(message)
+        if key in self._in_flight or len(self._in_flight) >= self.profile.in_flight_max:
+            reason = "its key is in flight" if key in self._in_flight else "too many requests in flight"
+            turn.note(self.name, "refused", f"{message.mti} {message.stan} not sent: {reason}")
+            return None
+        payload = self._encode(message, turn)
+        expires_at = self._deadlines.set(key, timeout_s, now)
+        self._in_flight.add(key, connection.number, expires_at, now)
+        self.alarm(expires_at)
+        self.counters["out"] += 1
+        turn.send(self.name, connection.number, payload, message, key)
+        return key
 
     # The rest is how.
 
@@ -240,41 +300,13 @@ class LinkMachine:
         usable = (one for one in self.connections.values() if one.session is not Session.CONNECTED)
         return next((one for one in usable if not one.is_closing), None)
 
-    def _close(self, number: int, turn: Turn) -> None:
-        """Close a connection; until it is gone it carries nothing new."""
-        connection = self.connections.get(number)
-        if connection is not None:
-            connection.is_closing = True
-        turn.close(self.name, number)
-
     def _key(self, message: Message) -> InFlightKey:
         return key_of(message, with_terminal=self.profile.match_terminal)
-
-    def _narrowed(self, response: Message) -> Message:
-        """Take out of a response what the house echoes and this link does not."""
-        if self.profile.echo == HOUSE.name:
-            return response
-        kept = ECHO_PROFILES[self.profile.echo].elements(response.mti)
-        return response.with_fields({de: None for de in HOUSE.elements(response.mti) if de not in kept})
 
     def _encode(self, message: Message, turn: Turn) -> bytes:
         if self.dialect.version == "1993":
             message = to_1993(message, year=turn.at.year)
         return encode(message, self.dialect)
-
-    def _send_request(
-        self, connection: Connection, message: Message, timeout_s: float, now: float, turn: Turn
-    ) -> InFlightKey | None:
-        key = self._key(message)
-        if key in self._in_flight or len(self._in_flight) >= self.profile.in_flight_max:
-            reason = "its key is in flight" if key in self._in_flight else "too many requests in flight"
-            turn.note(self.name, "refused", f"{message.mti} {message.stan} not sent: {reason}")
-            return None
-        payload = self._encode(message, turn)
-        self._in_flight.add(key, connection.number, self._deadlines.set(key, timeout_s, now))
-        self.counters["out"] += 1
-        turn.send(self.name, connection.number, payload, message, key)
-        return key
 
     def _decode(self, event: Received, turn: Turn) -> Message | None:
         try:
@@ -286,24 +318,36 @@ class LinkMachine:
             self.counters["rejected"] += 1
             window = masked_window(event.frame, error.offset or 0)
             turn.note(self.name, "malformed", f"{error}: {window}")
-            rejected = salvage(event.frame, self.dialect)
+            rejected = self._salvaged(event.frame)
         if rejected is None:
-            self._close(event.connection, turn)
+            self.close(event.connection, turn)
         elif rejected.is_request:
-            if self.dialect.version == "1993":
-                rejected = to_1987(rejected)
             self.respond(rejected.reply("30"), event.connection, turn)
         return None
 
-    def _refuse_mac(self, connection: Connection, message: Message, turn: Turn) -> None:
+    def _salvaged(self, frame: bytes) -> Message | None:
+        rejected = salvage(frame, self.dialect)
+        if rejected is None or self.dialect.version != "1993" or not rejected.is_request:
+            return rejected
+        return to_1987(rejected)
+
+    def _refuse_mac(self, connection: Connection, event: Received, turn: Turn) -> None:
+        """Answer who cannot be believed. Nothing else follows, not even that he was heard; garbage closes."""
         self.counters["bad_mac"] += 1
-        turn.note(self.name, "bad_mac", f"{message.mti} {message.stan}: the MAC does not fit")
+        message = self._salvaged(event.frame)
+        if message is None:
+            # Nobody can be answered, and who sends this has lost his place in the stream.
+            self.malformed(connection.number, masked_window(event.frame, 0), turn)
+            return
+        turn.note(self.name, "bad_mac", f"{message.mti} {message.get(11, '') or ''}: the MAC does not fit")
         if message.is_request:
             self.respond(message.reply("63"), connection.number, turn)
 
     def _match(self, connection: Connection, message: Message, now: float, turn: Turn) -> Arrival:
         key = self._key(message)
-        if self._in_flight.end(key, ANSWERED, now) is not None:
+        waiting = self._in_flight.end(key, ANSWERED, now)
+        if waiting is not None:
+            self.meters.answered(now - waiting.sent_at, message.response_code)
             return Arrival(ArrivalKind.RESPONSE, self.name, connection.number, message, key)
         self.counters["late"] += 1
         remark = self._in_flight.explain(key, now)
@@ -311,75 +355,15 @@ class LinkMachine:
         return Arrival(ArrivalKind.LATE, self.name, connection.number, message, key, remark)
 
     def _management(self, connection: Connection, message: Message, turn: Turn) -> Arrival | None:
-        code = message.get(70, "") or ""
-        was_up = connection.carries_traffic
+        self.alarm(self._now)
         if message.is_request:
-            if code == SIGN_ON and self.is_draining:
-                self.respond(message.reply("91"), connection.number, turn)
-                return None
-            session = next_session(connection.session, code)
-            if session is None:
-                self.respond(message.reply("30"), connection.number, turn)
-                return None
-            connection.session = session
-            self.respond(message.reply("00"), connection.number, turn)
-            return self._changed(connection, message, was_up=was_up)
+            return self._sessions.requested(connection, message, turn)
         key = self._key(message)
         if self._in_flight.end(key, ANSWERED, self._now) is None:
             turn.note(self.name, "late", f"{message.mti} {message.stan}: {self._in_flight.explain(key, self._now)}")
             return None
-        if connection.management_key == key:
-            connection.management_key = None
-        if code == SIGN_ON and message.response_code != "00":
-            turn.note(self.name, "refused", f"sign-on answered {message.response_code}")
-            self._close(connection.number, turn)
-        elif code == SIGN_ON and connection.session is Session.CONNECTED:
-            connection.session = Session.SIGNED_ON
-        return self._changed(connection, message, was_up=was_up)
-
-    def _changed(self, connection: Connection, message: Message, *, was_up: bool) -> Arrival | None:
-        if connection.carries_traffic == was_up:
-            return None
-        kind = ArrivalKind.SIGNED_OFF if was_up else ArrivalKind.SIGNED_ON
-        return Arrival(kind, self.name, connection.number, message, None)
-
-    def _manage(self, connection: Connection, code: str, timeout_s: float, now: float, turn: Turn) -> None:
-        self._stan = self._stan % 999_999 + 1
-        message = network_management(code, f"{self._stan:06}", turn.at)
-        connection.management_key = self._send_request(connection, message, timeout_s, now, turn)
-        if connection.management_key is None:
-            # Nothing left; counting it as missed moves the next echo on instead of asking again at once.
-            connection.echoes_missed += 1
-
-    def _management_missed(self, number: int, turn: Turn) -> None:
-        connection = self.connections.get(number)
-        if connection is None:
-            return
-        connection.management_key = None
-        connection.echoes_missed += 1
-        if connection.session is Session.SIGNED_ON:
-            connection.session = Session.SUSPECT
-        if connection.session is Session.CONNECTED or connection.echoes_missed >= self.profile.echoes_missed_max:
-            turn.note(self.name, "suspect", "no answer to network management; closing")
-            self._close(number, turn)
-
-    def _given_up_at(self, connection: Connection) -> float:
-        if connection.session is not Session.CONNECTED or connection.dialled or connection.is_closing:
-            return float("inf")
-        return connection.connected_at + self.profile.sign_on_wait_s
-
-    def _echo_at(self, connection: Connection) -> float:
-        is_asked = connection.management_key is not None or connection.session is Session.CONNECTED
-        if not self.profile.sign_on or is_asked or connection.is_closing or self.is_draining:
-            return float("inf")
-        return connection.heard_at + self.profile.echo_idle_s * (1 + connection.echoes_missed)
+        return self._sessions.answered(connection, message, key, turn)
 
 
-_LESS_AND_LESS = ((), (7, 11, 32, 37, 41, 70), (7, 11))
-"""What of a response is tried: all of it, what identifies it, and the least that matches it with its request."""
-
-
-def _cut_down(message: Message, elements: tuple[int, ...]) -> Message:
-    """Return a malfunction (96) that says no more than which request it answers."""
-    fields = {de: value for de in elements if (value := message.get(de)) is not None}
-    return Message(message.mti, {**fields, 39: "96"}, header=message.header)
+def _nobody(_at: float) -> None:
+    """Let nobody know: a link by itself is asked for its `deadline`."""

@@ -32,10 +32,11 @@ COMPARED_MAX = 1_000
 
 
 class Waiting(NamedTuple):
-    """A request in flight: on which connection it was sent, and until when it waits."""
+    """A request in flight: on which connection it was sent, until when it waits, and since when."""
 
     connection: int
     expires_at: float
+    sent_at: float
 
 
 class Ended(NamedTuple):
@@ -80,10 +81,10 @@ class InFlight:
     def __contains__(self, key: InFlightKey) -> bool:
         return key in self._waiting
 
-    def add(self, key: InFlightKey, connection: int, expires_at: float) -> None:
+    def add(self, key: InFlightKey, connection: int, expires_at: float, sent_at: float) -> None:
         """Take a request; its key must not be in flight."""
         self._ended.pop(key, None)
-        self._waiting[key] = Waiting(connection, expires_at)
+        self._waiting[key] = Waiting(connection, expires_at, sent_at)
 
     def expires_at(self, key: InFlightKey) -> float | None:
         """Return until when a request waits; None if it is not in flight."""

@@ -38,6 +38,8 @@ class ArrivalKind(Enum):
     LATE = "late"
     SIGNED_ON = "signed on"
     SIGNED_OFF = "signed off"
+    MANAGEMENT = "network management"
+    """An 0800 that the owner has to answer: a cut-over, a key."""
 
 
 class Arrival(NamedTuple):

@@ -2,7 +2,8 @@
 
 An entry is stored in the turn that decides it and is sent only once that turn is durable. Its first send is 0120, 0220
 or 0420, every later one the repeat (0121, 0221, 0421) with the same elements. It ends when a final response code comes
-back ("done"), or when its code or its number of attempts says that nobody will ever take it ("dead": kept, visible).
+back ("done"), or when its code or its number of attempts says that nobody will ever take it ("dead": kept, visible, and
+sent again when somebody asks for it).
 Entries of one card and destination go one after the other; other cards and other destinations do not wait for them.
 
 Source: common practice: shared facts, iso8583 3.7.
@@ -32,6 +33,8 @@ class SafRules(NamedTuple):
     backoff_max_s: float = 300.0
     attempts_max: int = 1_000
     in_flight_max: int = 32
+    dead_max: int = 10_000
+    """Dead entries that are kept in memory; older ones are in the journal alone."""
     final_codes: frozenset[str] = frozenset({"00", "08", "10", "11", "25", "94"})
     retry_codes: frozenset[str] = frozenset({"09", "19", "68", "90", "91", "92", "96"})
 
@@ -121,21 +124,38 @@ class SafMachine:
     def __init__(self, rules: SafRules | None = None) -> None:
         self.rules = rules or SafRules()
         self.entries: dict[str, SafEntry] = {}
+        self.dead: dict[str, SafEntry] = {}
         self._destinations: dict[str, _Destination] = {}
 
     def restore(self, rows: Iterable[Row]) -> None:
-        """Take the waiting entries back after a restart; `rows` are oldest first."""
+        """Take the waiting and the dead entries back after a restart; `rows` are oldest first."""
         for row in rows:
             entry = SafEntry.from_row(row)
             if entry.state == WAITING:
                 self._enter(entry)
+            elif entry.state == DEAD:
+                self._bury(entry)
 
     def put(self, entry: SafEntry, turn: Turn) -> None:
         """Store an entry; it is sent when its link carries traffic and its card's earlier entries have ended."""
-        if entry.identifier in self.entries:
+        if entry.identifier in self.entries or entry.identifier in self.dead:
             return
         self._enter(entry)
         turn.store(TABLE, entry.row())
+
+    def resend(self, identifier: str, turn: Turn) -> SafEntry | None:
+        """Let a dead entry wait again, behind what its card has waiting; None if there is no such dead entry.
+
+        Its attempts are counted anew, from 1 if it was ever sent: then it goes out as a repeat, for its peer may have
+        seen it.
+        """
+        entry = self.dead.pop(identifier, None)
+        if entry is None:
+            return None
+        entry.state, entry.attempts = WAITING, min(entry.attempts, 1)
+        self._enter(entry)
+        turn.store(TABLE, entry.row())
+        return entry
 
     def link_up(self, link: str) -> None:
         """Drain a destination from now on: every back-off of it is forgotten."""
@@ -164,7 +184,7 @@ class SafMachine:
         return message
 
     def answered(self, identifier: str, code: str, now: float, turn: Turn) -> SafEntry | None:
-        """Take a response code; return the entry if it has ended, else None."""
+        """Take a response code for what is out; return the entry if it has ended, else None."""
         entry = self._landed(identifier)
         if entry is None:
             return None
@@ -175,7 +195,7 @@ class SafMachine:
         return entry
 
     def unanswered(self, identifier: str, now: float, turn: Turn) -> SafEntry | None:
-        """Take silence; return the entry if that was its last attempt, else None."""
+        """Take silence about what is out; return the entry if that was its last attempt, else None."""
         entry = self._landed(identifier)
         if entry is None:
             return None
@@ -212,9 +232,11 @@ class SafMachine:
 
     def _landed(self, identifier: str) -> SafEntry | None:
         entry = self.entries.get(identifier)
-        if entry is not None and entry.in_flight:
-            entry.in_flight = False
-            self._destination(entry.link).flying -= 1
+        if entry is None or not entry.in_flight:
+            # An answer that is late or comes twice: taken, it would end what stands first of the card in its place.
+            return None
+        entry.in_flight = False
+        self._destination(entry.link).flying -= 1
         return entry
 
     def _end(self, entry: SafEntry, state: str, now: float, turn: Turn) -> None:
@@ -227,7 +249,14 @@ class SafMachine:
             destination.head(queue[0], now)
         else:
             del destination.cards[entry.card]
+        if state == DEAD:
+            self._bury(entry)
         turn.store(TABLE, entry.row())
+
+    def _bury(self, entry: SafEntry) -> None:
+        self.dead[entry.identifier] = entry
+        while len(self.dead) > self.rules.dead_max:
+            del self.dead[next(iter(self.dead))]
 
     def _back_off(self, entry: SafEntry, now: float) -> None:
         pause_s = min(self.rules.backoff_first_s * 2 ** min(max(entry.attempts - 1, 0), 30), self.rules.backoff_max_s)

@@ -17,6 +17,8 @@ from enum import Enum
 from iso import Message
 
 SIGN_ON, SIGN_OFF, CUT_OVER, ECHO = "001", "002", "201", "301"
+KEY_CHANGE, KEY_REQUEST = "101", "161"
+"""A new key for the link, and the wish for one. 161 is in public lists only as "session key change"."""
 
 
 class Session(Enum):
@@ -68,11 +70,11 @@ def network_management(code: str, stan: str, at: datetime) -> Message:
 
 
 def next_session(session: Session, code: str) -> Session | None:
-    """Return the session after a network-management request with DE 70 = `code`; None if the code is not ours."""
+    """Return the session after a network-management request with DE 70 = `code`; None if it is no step of a session."""
     if code == SIGN_ON:
         return Session.SIGNED_ON
     if code == SIGN_OFF:
         return Session.SIGNED_OFF
-    if code in (ECHO, CUT_OVER):
+    if code == ECHO:
         return Session.SIGNED_ON if session is Session.SUSPECT else session
     return None

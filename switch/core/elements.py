@@ -7,7 +7,7 @@ and cryptogram live for one authorisation: the switch takes the cryptogram out, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from hsm_sim.core import errors
@@ -21,7 +21,9 @@ from iso.private import (
     build_private,
     parse_private,
 )
-from iso.stan import local_date, transmission_time
+from iso.stan import transmission_time
+from switch.core.currencies import OWN
+from switch.core.routing import is_token
 
 MANDATORY: Final = (2, 3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49)
 """Elements without which a request cannot be forwarded, named later or reversed."""
@@ -29,11 +31,14 @@ MANDATORY: Final = (2, 3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49)
 MANDATORY_IN_REVERSALS: Final = (7, 11, 32, 90)
 """A reversal needs to name its original and itself; whatever else it says is taken, or taken from the original."""
 
-KEPT: Final = (3, 4, 7, 11, 12, 13, 15, 18, 19, 22, 25, 32, 33, 37, 41, 42, 43, 49)
+KEPT: Final = (3, 4, 7, 11, 12, 13, 15, 18, 19, 22, 25, 28, 30, 32, 33, 37, 41, 42, 43, 49, *OWN)
 """Elements of the issuer's request that are stored, because a reversal says them again."""
 
-_RETURNED = (4, 5, 6, 38, 44, 54, 55, 62, 63)
-_MACS = (64, 128)
+_ADVISED: Final = (*KEPT, 23, 26, 38, 39, 54, 60, 90)
+"""Elements of an acquirer's advice that its issuer gets, beside DE 48: no track, no PIN, no chip data."""
+
+_RETURNED = (4, 38, 44, 54, 55, 62, 63)
+_WITHOUT_MACS: Final = {64: None, 128: None}
 
 _CRYPTOGRAM = slice(0, 16)
 _ATC = slice(16, 20)
@@ -57,13 +62,19 @@ _REFUSALS: Final[dict[str, str]] = {
 }
 """Answers of the HSM that say something about the card; all others are malfunctions."""
 
+REFUND: Final = "20"
+"""First two digits of DE 3 of a refund."""
+
+NO_PIN: Final = frozenset({"20", "24"})
+"""Codes of the HSM for a PIN block without valid digits, and for a PIN of a wrong length."""
+
 SEALED_PREFIX: Final = "sealed:"
 """Begins the card of a leg whose request brought a card number and no token."""
 
 
 def missing(message: Message, elements: tuple[int, ...]) -> int | None:
     """Return the first of `elements` that the message does not have."""
-    return next((element for element in elements if element not in message), None)
+    return message.lacks(elements)
 
 
 def reference_of(message: Message) -> str:
@@ -99,6 +110,29 @@ def detokenise_request(request: Message) -> Detokenise | None:
     )
 
 
+def card_question(message: Message) -> Detokenise | SealPan | None:
+    """Return the question that opens the card of a request or advice, or makes it fit to be stored.
+
+    A follow-up (an advice, or a refund) may come without a cryptogram: its payment has been opened before.
+
+    Returns
+    -------
+    Detokenise | SealPan | None
+        None if a first authorisation with a token brings no cryptogram.
+
+    Raises
+    ------
+    RemoteProtocolError
+        DE 48 or DE 4 cannot be read.
+    """
+    if not is_token(message.pan):
+        return seal_request(message)
+    question = detokenise_request(message)
+    if question is None and (message.mti[2] == "2" or message.processing_code[:2] == REFUND):
+        return Detokenise(message.pan, reference_of(message))
+    return question
+
+
 def seal_request(request: Message) -> SealPan:
     """Return the question that makes a card number fit to be stored."""
     return SealPan(request.pan, reference_of(request))
@@ -116,7 +150,56 @@ def refusal_code(hsm_code: str) -> str:
     return _REFUSALS.get(hsm_code, "96")
 
 
-def issuer_request(request: Message, pan: str, cvv2: str, at: datetime) -> Message:
+def pin_refusal_code(hsm_code: str) -> str:
+    """Return DE 39 for an answer of the HSM that translated no PIN.
+
+    A block that holds no PIN under the acquirer's key looks as one does that a wrong PIN was typed into: 55. Whatever
+    else the HSM refuses is ours to mend: 96. Networks have codes of their own for both; those are dialect data.
+    """
+    return "55" if hsm_code in NO_PIN else "96"
+
+
+def cvv2_of(request: Message) -> str:
+    """Return the CVV2 that a request with a card number brings, or ""; raises as `parse_private`."""
+    return parse_private(request.get(48) or "").get(CVV2, "")
+
+
+def issuer_times(at: datetime, settled: str) -> dict[int, str]:
+    """Return what the switch sets on each leg: DE 7 of the sending, and DE 15."""
+    return {7: transmission_time(at), 15: settled}
+
+
+def sending_time(message: Message, at: datetime) -> str:
+    """Return DE 7 for a stored message that is sent now.
+
+    An advice may carry the STAN of its original. Sent in the same second it would have the original's name on the
+    wire, and a late answer to that would be taken for its own: then it says a second later.
+    """
+    now = transmission_time(at)
+    if (message.get(90) or "")[10:20] == now:
+        return transmission_time(at + timedelta(seconds=1))
+    return now
+
+
+def advised(advice: Message, pan: str) -> dict[int, str]:
+    """Return the elements of an acquirer's advice that go to the issuer, safe to store.
+
+    Parameters
+    ----------
+    pan
+        The card number: an element or tag that says it stays here.
+    """
+    elements = {element: value for element, value in advice.only(_ADVISED).items() if pan not in value}
+    try:
+        tags = parse_private(advice.get(48) or "")
+    except RemoteProtocolError:
+        return elements
+    if private := build_private(_shown(tags, pan)):
+        elements[48] = private
+    return elements
+
+
+def issuer_request(request: Message, pan: str, cvv2: str, at: datetime, settled: str, pin: str = "") -> Message:
     """Return the request as the issuer gets it.
 
     Parameters
@@ -125,19 +208,25 @@ def issuer_request(request: Message, pan: str, cvv2: str, at: datetime) -> Messa
         What the HSM handed out; "" for no CVV2.
     at
         Business time of the sending.
+    settled
+        DE 15.
+    pin
+        DE 52 under the issuer's key; "" if there is no PIN.
     """
+    changes: dict[int, str | None] = {2: pan, 7: transmission_time(at), 15: settled, **_WITHOUT_MACS}
+    if pin:
+        changes[52] = pin
     tags = parse_private(request.get(48) or "")
-    tags.pop(TOKEN_CRYPTOGRAM, None)
-    if cvv2:
-        tags = {CVV2: cvv2, **tags}
-    changes: dict[int, str | None] = dict.fromkeys(_MACS)
-    changes |= {2: pan, 7: transmission_time(at), 15: local_date(at), 48: build_private(tags) or None}
-    return request.with_fields(changes).with_header("")
+    if cvv2 or TOKEN_CRYPTOGRAM in tags:
+        tags.pop(TOKEN_CRYPTOGRAM, None)
+        tags.pop(CVV2, None)
+        changes[48] = build_private({CVV2: cvv2, **tags} if cvv2 else tags) or None
+    return request.with_fields(changes, header="")
 
 
 def kept(message: Message) -> dict[int, str]:
     """Return the elements of an issuer's request that may be stored."""
-    return {element: value for element in KEPT if (value := message.get(element)) is not None}
+    return message.only(KEPT)
 
 
 def returned(answer: Message, pan: str, settled: str, network_id: str) -> dict[int, str]:
@@ -152,9 +241,7 @@ def returned(answer: Message, pan: str, settled: str, network_id: str) -> dict[i
     network_id
         The network transaction id, for DE 48.
     """
-    elements = {
-        element: value for element in _RETURNED if (value := answer.get(element)) is not None and pan not in value
-    }
+    elements = {element: value for element, value in answer.only(_RETURNED).items() if pan not in value}
     elements[15] = settled
     elements[48] = _private(answer.get(48) or "", pan, network_id)
     return elements
@@ -165,5 +252,8 @@ def _private(text: str, pan: str, network_id: str) -> str:
         tags: Mapping[str, str] = parse_private(text)
     except RemoteProtocolError:
         tags = {}
-    kept_tags = {tag: value for tag, value in tags.items() if tag not in SECRET_TAGS and pan not in value}
-    return build_private({**kept_tags, NETWORK_TRANSACTION_ID: network_id})
+    return build_private({**_shown(tags, pan), NETWORK_TRANSACTION_ID: network_id})
+
+
+def _shown(tags: Mapping[str, str], pan: str) -> dict[str, str]:
+    return {tag: value for tag, value in tags.items() if tag not in SECRET_TAGS and pan not in value}

@@ -1,4 +1,4 @@
-"""Numbers that the switch hands out and must never hand out twice: network transaction ids.
+"""Numbers that the switch hands out and must never hand out twice: network transaction ids, its own STANs and codes.
 
 A counter is durable by reservation: the row says up to where numbers may be in use, so that one row covers many
 numbers and a restart skips the rest of its block.
@@ -6,8 +6,10 @@ numbers and a restart skips the rest of its block.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 
+from iso.stan import stan
 from node.core.turn import Turn
 
 TABLE = "counters"
@@ -41,6 +43,11 @@ class Counter:
         return self._last
 
 
+def own_stan(counter: Counter, turn: Turn) -> str:
+    """Return the next STAN of the switch's own, for links on which DE 11 is rewritten."""
+    return stan(counter.next(turn))
+
+
 def network_transaction_id(at: datetime, number: int) -> str:
     """Compose a network transaction id.
 
@@ -63,4 +70,9 @@ def network_transaction_id(at: datetime, number: int) -> str:
     >>> network_transaction_id(datetime(2026, 2, 1, tzinfo=UTC), 17)
     '6032N0000000017'
     """
-    return f"{at.strftime('%Y%j')[3:]}N{number % 10**10:010}"
+    return f"{_day(at.date())}N{number % 10**10:010}"
+
+
+@lru_cache(maxsize=8)
+def _day(day: date) -> str:
+    return day.strftime("%Y%j")[3:]

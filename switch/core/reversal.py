@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 
 from iso import Message
 from iso.original import OriginalData
-from iso.stan import local_date, transmission_time
+from iso.stan import transmission_time
 from node.core.saf import SafEntry
 from node.core.turn import Row, Turn
+from switch.core.currencies import OWN
 from switch.core.legs import Leg, Names
 
 TABLE: Final = "tombstones"
@@ -25,42 +26,63 @@ EXPIRED: Final = "expired"
 OVERTAKEN: Final = "21"
 """DE 39 (no action) for a request whose reversal came first, or came while it was in flight."""
 
-_FROM_THE_REQUEST = (3, 4, 11, 12, 13, 18, 19, 32, 33, 37, 41, 42, 43, 49)
+_AMOUNT_DIGITS = 12
+_NO_OTHER_AMOUNTS = "0" * 12 + "C00000000" * 2
+"""DE 95 behind the amount: settlement amount and the two fees, which do not change."""
+
+_FROM_THE_REQUEST = (3, 4, 11, 12, 13, 18, 19, 32, 33, 37, 41, 42, 43, 49, *OWN)
 _FROM_THE_REVERSAL = (3, 4, 11, 12, 13, 18, 19, 32, 33, 37, 38, 41, 42, 43, 49)
 
 
-def saf_reversal(leg: Leg, at: datetime, asked: Message | None = None) -> SafEntry:
-    """Return the SAF entry that undoes a leg at its issuer.
+def saf_reversal(
+    leg: Leg, at: datetime, settled: str, asked: Message | None = None, left_minor: int | None = None
+) -> SafEntry:
+    """Return the SAF entry that undoes a leg at its issuer, or a part of it.
 
     Parameters
     ----------
     leg
-        A leg that was forwarded.
+        A leg that was forwarded, or whose advice is in the SAF.
     at
         Business time of the decision.
+    settled
+        DE 15: the settlement date of the reversal, which may be after its original's.
     asked
         The acquirer's reversal, if it asks for this one: then DE 11 is that reversal's. Our own carries the STAN of
         its original, which no other 0420 of the acquirer has.
+    left_minor
+        What is left of the amount, for DE 95; None undoes the whole.
 
     Returns
     -------
     SafEntry
-        One per leg and for ever: its identifier follows from the leg's name.
+        One per leg and for ever, and one for each of its parts: its identifier follows from the leg's name.
     """
     elements = {element: leg.elements[element] for element in _FROM_THE_REQUEST if element in leg.elements}
     if asked is not None:
-        elements |= {element: value for element in _FROM_THE_REVERSAL if (value := asked.get(element)) is not None}
+        elements |= asked.only(_FROM_THE_REVERSAL)
     if 38 in leg.answer:
         elements[38] = leg.answer[38]
-    original = OriginalData(
-        leg.mti[:3] + "0",
-        leg.elements.get(11, ""),
-        leg.elements.get(7, ""),
-        leg.elements.get(32, "").lstrip("0"),
-        leg.elements.get(33, "").lstrip("0"),
-    )
-    elements |= {2: leg.card, 7: transmission_time(at), 15: local_date(at), 90: original.to_de90()}
-    return SafEntry(f"0420/{leg.names.business}", leg.issuer, leg.card, Message("0420", elements), at.isoformat())
+    elements |= {2: leg.card, 7: transmission_time(at), 15: settled, 90: original_name(leg)}
+    identifier = f"0420/{leg.names.business}"
+    if left_minor is not None:
+        elements |= {4: leg.elements.get(4, ""), 95: f"{left_minor:012d}{_NO_OTHER_AMOUNTS}"}
+        identifier += f"/{elements[11]}"
+    return SafEntry(identifier, leg.issuer, leg.card, Message("0420", elements), at.isoformat())
+
+
+def original_name(leg: Leg) -> str:
+    """Return DE 90 for a leg, as its issuer saw it."""
+    elements = leg.elements
+    acquirer, forwarder = elements.get(32, "").lstrip("0"), elements.get(33, "").lstrip("0")
+    mti = leg.mti[:3] + "0"
+    return OriginalData(mti, elements.get(11, ""), elements.get(7, ""), acquirer, forwarder).to_de90()
+
+
+def left_of(reversal: Message) -> int | None:
+    """Return what DE 95 leaves of the amount, in minor units; None if it does not say."""
+    amount = (reversal.get(95) or "")[:_AMOUNT_DIGITS]
+    return int(amount) if len(amount) == _AMOUNT_DIGITS and amount.isascii() and amount.isdigit() else None
 
 
 class Tombstone(NamedTuple):

@@ -23,12 +23,19 @@ class SearchKey(NamedTuple):
     number: int
 
 
+class Waiting(NamedTuple):
+    """Who waits, and for which legs the journal has been asked on its behalf: a restart of the question is none."""
+
+    arrival: Arrival
+    searched: frozenset[Names]
+
+
 class _Search:
     __slots__ = ("arrivals", "by_business", "names")
 
     def __init__(self, names: Names) -> None:
         self.names = names
-        self.arrivals: list[Arrival] = []
+        self.arrivals: list[Waiting] = []
         self.by_business = False
 
 
@@ -47,22 +54,22 @@ class Searches:
         self._running: dict[Hashable, _Search] = {}
         self._by_name: dict[str, _Search] = {}
 
-    def join(self, arrival: Arrival, names: Names) -> bool:
+    def join(self, arrival: Arrival, names: Names, searched: frozenset[Names] = frozenset()) -> bool:
         """Let an arrival wait behind a search for the same leg, if there is one."""
         search = self._by_name.get(names.original) or self._by_name.get(names.business)
         if search is None:
             return False
-        search.arrivals.append(arrival)
+        search.arrivals.append(Waiting(arrival, searched | {names}))
         return True
 
-    def start(self, arrival: Arrival, names: Names, turn: Turn) -> None:
+    def start(self, arrival: Arrival, names: Names, turn: Turn, searched: frozenset[Names] = frozenset()) -> None:
         """Ask the journal for the leg that an arrival is about."""
         search = _Search(names)
-        search.arrivals.append(arrival)
+        search.arrivals.append(Waiting(arrival, searched | {names}))
         self._by_name[names.original] = self._by_name[names.business] = search
         self._ask(search, {"original": names.original}, turn)
 
-    def take(self, key: Hashable, *, found: bool, turn: Turn) -> list[Arrival] | None:
+    def take(self, key: Hashable, *, found: bool, turn: Turn) -> list[Waiting] | None:
         """Take an answer; return who waited, or None while the search goes on under the leg's other name."""
         search = self._running.pop(key)
         if not found and not search.by_business:
@@ -71,7 +78,7 @@ class Searches:
             return None
         return self._end(search)
 
-    def give_up(self, key: Hashable) -> list[Arrival]:
+    def give_up(self, key: Hashable) -> list[Waiting]:
         """Take the journal's silence; return who waited."""
         return self._end(self._running.pop(key))
 
@@ -84,7 +91,7 @@ class Searches:
         self._running[key] = search
         turn.ask(PORT, key, Find(TABLE, where), self.timeout_s)
 
-    def _end(self, search: _Search) -> list[Arrival]:
+    def _end(self, search: _Search) -> list[Waiting]:
         for name in search.names:
             del self._by_name[name]
         return search.arrivals

@@ -64,7 +64,7 @@ STANDARD = DEVICE | KEYS | MACS | PINS_ON | PINS_OF_TERMINALS | DATA | ISSUING |
 ALLOWED = {
     "gateway": DEVICE | {"ZA", "ZC", "Z0", "Z2", "Z4", "Z6", "Z8"},
     "acquirer": DEVICE | KEYS | MACS | PINS_ON | PINS_OF_TERMINALS | DATA | {"GW"},
-    "switch": DEVICE | KEYS | MACS | PINS_ON | {"GM", "ZE", "ZI", "ZK"},
+    "switch": DEVICE | KEYS | MACS | PINS_ON | {"CY", "GM", "ZE", "ZI", "ZK"},
     "issuer": DEVICE | KEYS | MACS | PINS_ON | DATA | ISSUING | {"ZG"},
     OPEN: STANDARD - {"ZM", "ZO"},
 }

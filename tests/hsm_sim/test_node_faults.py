@@ -138,7 +138,8 @@ class TestTheControlPort:
 
         assert (armed.status_code, armed.json()["action"]) == (201, "silence")
         assert (wrong.status_code, alien.status_code) == (422, 422)
-        assert fired.json() == {"fired": [{"action": "silence", "party": "issuer-a", "command": "CW"}]}
+        assert fired.json()["fired"] == [{"action": "silence", "party": "issuer-a", "command": "CW"}]
+        assert [(fault["action"], fault["commands"]) for fault in fired.json()["armed"]] == [("silence", ["CW"])]
         assert not node.faults.armed
 
 

@@ -200,3 +200,26 @@ class TestShowing:
     @given(pan=pans(), element=st.sampled_from([2, 34, 35, 36, 43, 45, 46, 48, 55, 60, 63, 102, 120, 125]))
     def test_a_card_number_is_hidden_wherever_it_is(self, pan: str, element: int) -> None:
         assert pan not in repr(Message("0100", {element: pan}))
+
+
+class TestPicking:
+    """Callers that need some elements say which, and get a dictionary that is theirs."""
+
+    @given(st.sets(st.integers(2, 128)), st.lists(st.integers(2, 128), unique=True))
+    def test_only_what_is_there_comes_in_the_order_that_was_asked_for(self, there: set[int], asked: list[int]) -> None:
+        message = Message("0100", {element: str(element) for element in there})
+
+        assert list(message.only(asked).items()) == [(element, str(element)) for element in asked if element in there]
+
+    @given(st.sets(st.integers(2, 128)), st.lists(st.integers(2, 128), unique=True))
+    def test_the_first_that_is_lacking_is_named(self, there: set[int], asked: list[int]) -> None:
+        message = Message("0100", dict.fromkeys(there, ""))
+
+        assert message.lacks(asked) == next((element for element in asked if element not in there), None)
+
+    def test_a_change_to_what_was_picked_does_not_change_the_message(self) -> None:
+        message = Message("0100", {11: "000001"})
+
+        message.only([11])[11] = "000002"
+
+        assert message.stan == "000001"

@@ -7,8 +7,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from iso import Message, RemoteProtocolError, decode, dialect, encode
+from iso.compiled import SIGHTINGS
 from iso.dialects import DIALECT_NAMES
-from iso.pan import luhn_digit, luhn_valid, mask_frame, mask_pan, mask_text, masked_window
+from iso.pan import (
+    _overwritten,
+    luhn_digit,
+    luhn_valid,
+    mask_frame,
+    mask_message,
+    mask_pan,
+    mask_text,
+    masked_window,
+)
 from iso.private import CVV2, ECI, TOKEN_CRYPTOGRAM, build_private, parse_private
 from tests.support.messages import DIGITS, TEST_PAN, messages, pans
 
@@ -141,6 +151,26 @@ class TestFrames:
         assert set(found.fields) == set(decode(raw, dialect(name)).fields)
         assert found.pan == mask_pan(pan).replace("*", "9")
         assert mask_frame(masked, dialect(name)) == masked
+
+    @each_dialect
+    @given(data=st.data())
+    def test_the_quick_way_gives_what_the_slow_way_gives(self, name: str, data: st.DataObject) -> None:
+        spoken = dialect(name)
+        raw = encode(data.draw(messages(spoken)), spoken)
+        for _ in range(SIGHTINGS):
+            decode(raw, spoken)
+
+        message, masked = mask_message(raw, spoken)
+
+        assert message == decode(raw, spoken)
+        assert masked == _overwritten(raw, spoken)
+
+    def test_bytes_that_are_not_secret_stay_as_they_were_written(self) -> None:
+        spoken = dialect("ascii87-hex")
+        raw = encode(card_message("ascii87-hex", de41="TERM0001", de42="MERCHANT0000001", de43="A" * 40), spoken)
+        lower = raw[:4] + raw[4:20].lower() + raw[20:]
+
+        assert mask_frame(lower, spoken)[:20] == lower[:20] != raw[:20]
 
     def test_what_does_not_decode_is_not_returned(self) -> None:
         with pytest.raises(RemoteProtocolError):

@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from iso import dialect, encode
 from node.clock import BusinessClock
 from node.control import Controlled, control_app, service_token
 from node.core.faults import Faults
 from tests.support.http import AppClient
+from tests.support.nodes import authorisation
 
 SECRET = "0" * 64
 PROTECTED = [
     ("GET", "/nodes/switch/state", "read"),
     ("GET", "/nodes/switch/messages", "read"),
+    ("GET", "/nodes/switch/payments/{payment}/traces", "read"),
+    ("POST", "/nodes/switch/verify", "read"),
     ("GET", "/nodes/switch/clock", "read"),
     ("POST", "/nodes/switch/clock", "operate"),
+    ("GET", "/nodes/switch/saf", "read"),
+    ("POST", "/nodes/switch/saf/resend", "operate"),
+    ("GET", "/nodes/switch/totals", "read"),
+    ("POST", "/nodes/switch/cut-over", "operate"),
+    ("GET", "/nodes/switch/vault", "read"),
+    ("POST", "/nodes/switch/vault/rotate", "operate"),
+    ("GET", "/nodes/switch/keys", "read"),
+    ("POST", "/nodes/switch/keys/exchange", "operate"),
+    ("GET", "/nodes/switch/routes", "read"),
+    ("PUT", "/nodes/switch/routes", "operate"),
+    ("POST", "/nodes/switch/route", "read"),
     ("GET", "/nodes/switch/faults", "read"),
     ("POST", "/nodes/switch/faults", "operate"),
     ("DELETE", "/nodes/switch/faults", "operate"),
 ]
-OPEN = {"/nodes", "/nodes/{name}/health", "/nodes/{name}/ready", "/openapi.json"}
+OPEN = {
+    "/nodes",
+    "/nodes/{name}/health",
+    "/nodes/{name}/ready",
+    "/nodes/{name}/metrics",
+    "/metrics",
+    "/openapi.json",
+}
 
 
 @pytest.fixture
@@ -107,3 +130,53 @@ class TestOperating:
         assert created.status_code == 201
         assert armed
         assert not node.faults.armed
+
+
+class TestFaults:
+    """Faults are armed, listed and cleared; one that cannot happen is refused, and no card number is said back."""
+
+    def add(self, client: AppClient, **changes: object) -> Any:
+        fault = {"link": "acquirer", "direction": "in", "action": "drop"} | changes
+        return client.request("POST", "/nodes/switch/faults", headers=bearer(), json=fault)
+
+    def test_what_is_armed_and_what_struck_is_listed(self, client: AppClient, node: Controlled) -> None:
+        self.add(client, action="delay", delay_s=0.5, times=2)
+        spoken = dialect("ascii87")
+        node.faults.strike("acquirer", "in", encode(authorisation(), spoken), spoken)
+
+        listed = client.request("GET", "/nodes/switch/faults", headers=bearer(scope="read")).json()
+
+        (armed,), (fired,) = listed["armed"], listed["fired"]
+        assert (armed["action"], armed["times"], armed["delay_s"]) == ("delay", 1, 0.5)
+        assert fired == {"link": "acquirer", "direction": "in", "mti": "0100", "action": "delay", "stan": "000001"}
+
+    @pytest.mark.parametrize(
+        ("changes", "rule"),
+        [
+            ({"action": "explode"}, "action"),
+            ({"action": "delay"}, "a delay needs delay_s"),
+            ({"probability": 2}, "probability"),
+            ({"match": "amount >="}, "match: at character"),
+            ({"mti": "01"}, "mti"),
+            ({"colour": "red"}, "colour"),
+        ],
+    )
+    def test_one_that_cannot_happen_is_refused(
+        self, client: AppClient, node: Controlled, changes: dict[str, object], rule: str
+    ) -> None:
+        answer = self.add(client, **changes)
+
+        assert answer.status_code == 422
+        assert rule in answer.json()["detail"]
+        assert not node.faults.armed
+
+    def test_no_card_number_is_said_back(self, client: AppClient) -> None:
+        number = "4242424242424242"
+
+        armed = self.add(client, match=f'de2 == "{number}"')
+        listed = client.request("GET", "/nodes/switch/faults", headers=bearer())
+        refused = self.add(client, match=f'de4 == "{number}"', link="x")
+
+        assert armed.status_code == 201
+        assert refused.status_code == 422
+        assert number not in str(armed.json()) + str(listed.json()) + str(refused.json())

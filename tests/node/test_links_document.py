@@ -29,7 +29,7 @@ class TestTheDocument:
     def test_limits(self) -> None:
         rows = re.findall(r"^\| `([\w.]+)` \| (\d+) \|", TEXT, re.MULTILINE)
 
-        assert len(rows) == 15
+        assert len(rows) == 16
         assert {name: float(value) for name, value in rows} == {name: float(str(default_of(name))) for name, _ in rows}
 
     def test_every_limit_of_a_link_is_in_the_table(self) -> None:

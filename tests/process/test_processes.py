@@ -107,6 +107,8 @@ class TestOneProcessPerNode:
             assert eventually(lambda: _all_ready(house))
             control = house.control()
             control.add_fault("issuer-a", Fault("network", "out", "0110", "close"))
+            # The issuer may be back on its link before it is killed: the reversal has to wait all the same.
+            control.add_fault("issuer-a", Fault("network", "in", "0420", "drop", times=1000))
 
             with pytest.raises(stripe.CardError) as caught:
                 pay(house.stripe(), 4200)

@@ -17,6 +17,7 @@ from node.core.events import Event, Received
 from node.core.turn import Turn
 from tests.sim.gateway import APPROVED, DECLINED, NOT_MADE, REVERSED, SENT, UNKNOWN, VOIDING, Order
 from tests.sim.node import SimNode
+from tests.support.totals import naive_totals, stored_totals
 
 PAYMENT_STEPS = {
     ("", SENT),
@@ -85,6 +86,10 @@ class Auditor:
             name, state = row[0], row[5]
             before = self._legs.get(name, "")
             assert state != "approved" or before == "forwarded", f"leg {name} became approved from {before!r}"
+            if state == "stood in":
+                assert before in ("", "forwarded"), f"leg {name} was stood in for when it was {before!r}"
+                assert f"0120/{name}" in {row[0] for row in turn.stored("saf")}, f"leg {name}: its issuer is not told"
+                self.counts["stood in"] += 1
             self._legs[name] = state
 
     def _answers(self, now: float, name: str, events: list[Event], turn: Turn, life: int) -> None:
@@ -128,7 +133,7 @@ class Auditor:
                 older = list(entries)[: list(entries).index(identifier)]
                 early = [other for other in older if entries[other][0] != "done"]
                 assert not early, f"{name}: {identifier} ended before {early}"
-                self.counts[f"{name} reversals"] += 1
+                self.counts[f"{name} {'advices' if identifier.startswith('0120') else 'reversals'}"] += 1
 
     def close(self, nodes: Mapping[str, SimNode], hsm: Any) -> None:
         """Look at all books together, after everything has healed and drained."""
@@ -148,8 +153,10 @@ class Auditor:
         intents = nodes["acquirer"].journal.rows["intents"].values()
         assert {row[7] for row in intents if row[4] == "approved"} == approved, "the acquirer's books differ"
         legs = nodes["switch"].journal.rows["legs"].values()
-        passed = {int(json.loads(row[7])["4"]) for row in legs if row[5] == "approved"}
+        passed = {int(json.loads(row[7])["4"]) for row in legs if row[5] in ("approved", "stood in")}
         assert passed == approved, "the switch's books differ"
+        journal = nodes["switch"].journal
+        assert stored_totals(journal) == naive_totals(journal), "the switch's totals are not what it accepted"
         for name in ("issuer-a", "issuer-b"):
             rows = nodes[name].journal.rows
             entries = [EntryRow(*row) for row in rows["entries"].values()]

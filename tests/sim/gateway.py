@@ -12,7 +12,7 @@ from iso import Message, dialect
 from iso.original import OriginalData
 from iso.private import ECI, TOKEN_CRYPTOGRAM, TRACE_ID, build_private
 from iso.stan import local_date, local_time, stan, transmission_time
-from node.core.host import ConversationHost
+from node.core.conversations import ConversationHost
 from node.core.link import Arrival, LinkMachine
 from node.core.steps import NOT_SENT
 from node.core.turn import Row, Turn

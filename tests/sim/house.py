@@ -22,9 +22,11 @@ from node.core.link import LinkMachine
 from node.core.saf import SafMachine, SafRules
 from node.core.turn import Turn
 from node.journal import MemoryJournal
+from switch.core.breaker import BreakerRules
 from switch.core.machine import SwitchMachine
 from switch.core.routing import RouteTable
 from switch.core.rules import SwitchRules
+from switch.core.stand_in import StandInRule
 from switch.store import METADATA as SWITCH
 from tests.sim import gateway
 from tests.sim.audit import Auditor
@@ -48,12 +50,20 @@ DIRECTORY = Directory([Merchant(MERCHANT, "The Shop", "5999", "US", "Springfield
 CHECKED = IssuerRules(name="issuer")
 
 
-def build_switch() -> SwitchMachine:
+STAND_IN = StandInRule(("4", "5", "99"), floors={"840": 3_000}, count_max=4, amounts_max={"840": 4_000})
+BREAKER = BreakerRules(timeouts=3, window_s=40.0, probe_s=15.0)
+
+
+def build_switch(*, stands_in: bool, breaks: bool) -> SwitchMachine:
     """Return the switch of the house."""
     speaks = {"acquirer": "net-bin87", "issuer-a": "ascii87", "issuer-b": "ebcdic93"}
     routes = RouteTable({"4": "issuer-a", "990001": "issuer-a", "5": "issuer-b", "990002": "issuer-b"})
     # Few ended legs stay in memory, so that copies and reversals have to find them in the journal.
-    rules = SwitchRules(ended_max=4)
+    rules = SwitchRules(
+        ended_max=4,
+        stand_in=(STAND_IN,) if stands_in else (),
+        breaker=BREAKER if breaks else BreakerRules(),
+    )
     links = [LinkMachine(name, dialect(spoken)) for name, spoken in speaks.items()]
     return SwitchMachine(links, routes, rules, SafMachine(SAF))
 
@@ -68,6 +78,7 @@ class House:
         self.orders: dict[int, Order] = {}
         self.auditor = Auditor(self.orders)
         patience_s = world.random.choice([25.0, 25.0, 3.0])
+        switch = partial(build_switch, stands_in=world.random.random() < 0.6, breaks=world.random.random() < 0.5)
         self.nodes = {
             "gateway": self._node("gateway", lambda: GatewayHost(self.orders, patience_s), gateway.METADATA),
             "acquirer": self._node(
@@ -75,7 +86,7 @@ class House:
                 lambda: build_acquirer(dialect("pos-bcd87"), dialect("net-bin87"), DIRECTORY, saf_rules=SAF),
                 ACQUIRER,
             ),
-            "switch": self._node("switch", build_switch, SWITCH),
+            "switch": self._node("switch", switch, SWITCH),
             "issuer-a": self._node("issuer-a", lambda: build_issuer(dialect("ascii87"), CHECKED), ISSUER),
             "issuer-b": self._node("issuer-b", lambda: build_issuer(dialect("ebcdic93"), CHECKED), ISSUER),
         }

@@ -51,7 +51,8 @@ class TestTheSimulationItself:
     def test_seeds_meet_approvals_declines_timeouts_and_reversals(self) -> None:
         counts = sum((survive(seed).auditor.counts for seed in range(1, 21)), start=survive(21).auditor.counts)
 
-        for met in ("approved", "undone", "switch 00", "switch 91", "switch 96", "switch N7", "switch reversals"):
+        answers = ("switch 00", "switch 91", "switch 96", "switch N7")
+        for met in ("approved", "undone", "stood in", "switch advices", "switch reversals", *answers):
             assert counts[met] > 0, met
 
     def test_a_switch_that_forgets_its_reversals_is_caught(self) -> None:

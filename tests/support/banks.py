@@ -22,8 +22,8 @@ from iso import Dialect, Message, decode, dialect, encode
 from iso.original import OriginalData
 from iso.private import build_private
 from iso.translate import to_1987, to_1993
+from node.core.conversations import ConversationHost
 from node.core.events import Answered, Called, Connected, Disconnected, Event, NotWritten, Received
-from node.core.host import ConversationHost
 from node.core.link import LinkProfile
 from node.core.turn import Ask, Turn
 from node.journal import MemoryJournal

@@ -10,7 +10,7 @@ import anyio
 from anyio.abc import ByteStream
 from anyio.from_thread import start_blocking_portal
 
-from iso import Message, decode, dialect, encode, framing
+from iso import Message, RemoteProtocolError, decode, dialect, encode, framing
 from node.pipes import Pipes
 from node.tls import TlsSettings
 
@@ -44,7 +44,10 @@ class ForeignHost:
                 except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
                     return
                 for frame in decoder.feed(data):
-                    message = decode(frame, self._dialect)
+                    try:
+                        message = decode(frame, self._dialect)
+                    except RemoteProtocolError:
+                        return
                     self.heard.append(message)
                     try:
                         answer = self._script(message)

@@ -11,7 +11,7 @@ from sqlalchemy import MetaData
 
 from iso import Dialect, Message, dialect
 from node.clock import BusinessClock
-from node.core.host import ConversationHost
+from node.core.conversations import ConversationHost
 from node.core.link import Arrival, LinkMachine, LinkProfile
 from node.core.saf import SafMachine, SafRules
 from node.core.turn import Turn

@@ -23,9 +23,9 @@ from node.control import ControlClient
 READY_WITHIN_S = 30.0
 
 
-def topology_on_free_ports(folder: Path) -> Path:
-    """Write the default topology with ports that were free a moment ago."""
-    text = default_text()
+def topology_on_free_ports(folder: Path, more: str = "") -> Path:
+    """Write the default topology, and more of it, with ports that were free a moment ago."""
+    text = default_text() + more
     ports = sorted(set(re.findall(r"127\.0\.0\.1:(\d+)", text)))
     with ExitStack() as stack:
         taken = [stack.enter_context(socket.socket()) for _ in ports]
@@ -83,12 +83,12 @@ class NodeProcess:
 
 
 class ProcessHouse:
-    """A house in one process, or in one process per node."""
+    """A house in one process, or in one process per node; `more` is added to the default topology."""
 
-    def __init__(self, folder: Path, *, one_process: bool) -> None:
+    def __init__(self, folder: Path, *, one_process: bool, more: str = "") -> None:
         self.data_dir = folder / "data"
         self.data_dir.mkdir(exist_ok=True)
-        self.topology = topology_on_free_ports(folder)
+        self.topology = topology_on_free_ports(folder, more)
         self._groups: list[tuple[str, ...]] = [()] if one_process else [(name,) for name in NODE_NAMES]
         self.processes: dict[str, NodeProcess] = {}
 
@@ -125,9 +125,9 @@ class ProcessHouse:
 
 
 @contextmanager
-def process_house(folder: Path, *, one_process: bool = True) -> Iterator[ProcessHouse]:
+def process_house(folder: Path, *, one_process: bool = True, more: str = "") -> Iterator[ProcessHouse]:
     """Start a house, hand it out, kill what is left of it."""
-    house = ProcessHouse(folder, one_process=one_process)
+    house = ProcessHouse(folder, one_process=one_process, more=more)
     try:
         house.start()
         yield house

@@ -6,7 +6,18 @@ from collections.abc import Hashable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hsm_sim.requests import CardOpened, Detokenise, OpenPan, PanOpened, PanSealed, SealPan
+from hsm_sim.requests import (
+    CardOpened,
+    CvvChecked,
+    Detokenise,
+    OpenPan,
+    PanOpened,
+    PanSealed,
+    PinTranslated,
+    SealPan,
+    TranslatePin,
+    VerifyCvv,
+)
 from iso import Message, decode, dialect, encode
 from iso.original import OriginalData
 from iso.private import build_private
@@ -27,7 +38,9 @@ TOKEN_B = "9999123412340002"
 PANS = {TOKEN_A: "4242424242424242", TOKEN_B: "9900020000000002"}
 CVV2 = "737"
 PROOF = "0123456789ABCDEF" + "0001" + "CAFEBABE"
-DIALECTS = {"acquirer": "net-bin87", "issuer-a": "ascii87", "issuer-b": "ebcdic93"}
+DIALECTS = {"acquirer": "net-bin87", "member-2": "ascii87", "issuer-a": "ascii87", "issuer-b": "ebcdic93"}
+PIN_BLOCK = "0123456789ABCDEF"
+TRANSLATED_BLOCK = "FEDCBA9876543210"
 
 
 def request(stan: str = "000001", **changes: str | None) -> Message:
@@ -62,6 +75,12 @@ def reversal(original: Message, stan: str = "000900", mti: str = "0420", **chang
     kept = {element: original[element] for element in (2, 3, 4, 12, 13, 18, 19, 32, 37, 41, 42, 43, 49)}
     message = Message(mti, kept | {7: "0314092710", 11: stan, 90: OriginalData.of(original).to_de90()})
     return message.with_fields({int(name.removeprefix("de")): value for name, value in changes.items()})
+
+
+def advice(mti: str = "0220", stan: str = "000050", **changes: str | None) -> Message:
+    """Return an acquirer's advice: nothing that may not be stored is in it."""
+    tags = {"de48": build_private({"06": "07"}), "de38": "A00001", "de39": "00", **changes}
+    return Message(mti, request(stan, **tags).fields)
 
 
 class Bench:
@@ -108,7 +127,7 @@ class Bench:
 
     def connect(self, link: str) -> Turn:
         """Let a link carry traffic."""
-        return self.do(Connected(link, 1, dialled=link != "acquirer"))
+        return self.do(Connected(link, 1, dialled=link.startswith("issuer")))
 
     def cut(self, link: str) -> Turn:
         """Lose a link's connection."""
@@ -124,10 +143,13 @@ class Bench:
         wire = to_1993(message, year=self.at.year) if speaks.version == "1993" else message
         return Received(link, 1, encode(wire, speaks), authentic=True)
 
-    def open_card(self, code: str = "00", cvv2: str = CVV2) -> Turn:
-        """Let the HSM answer every question that is out."""
+    def open_card(self, code: str = "00", cvv2: str = CVV2, pin: str = "00", checked: str = "00") -> Turn:
+        """Let the HSM answer every question that is out: `pin` and `checked` are its codes for a PIN and a CVV2."""
         waiting, self.waiting = self.waiting, {}
-        return self.do(*(Answered(key, _hsm(asked, code, cvv2)) for key, asked in waiting.items()))
+        answers = {TranslatePin: PinTranslated(pin, 4, TRANSLATED_BLOCK, "01"), VerifyCvv: CvvChecked(checked)}
+        return self.do(
+            *(Answered(key, answers.get(type(asked)) or _hsm(asked, code, cvv2)) for key, asked in waiting.items())
+        )
 
     def hsm_is_silent(self) -> Turn:
         """Let the HSM answer nothing that is out."""
@@ -162,7 +184,7 @@ class Bench:
 
     def restart(self, up: tuple[str, ...] = ("acquirer", "issuer-a", "issuer-b")) -> Bench:
         """Return a new switch that starts from what this one has committed."""
-        return Bench(self.machine.rules, self.machine.saf.rules, self.journal, up)
+        return Bench(self.machine.book.rules, self.machine.saf.rules, self.journal, up)
 
     def sent(self, link: str) -> list[Message]:
         """Return everything that has left on a link, in order, read back from the wire."""

@@ -152,3 +152,16 @@ class TestMoovConnection:
             (TOKEN_B, "51"),
             (TOKEN_A, "00"),
         ]
+
+
+class TestAcquirersOfOtherHouses:
+    """They write DE 48 in their own layout, which says nothing here and must stop nothing."""
+
+    def test_a_card_number_with_a_de_48_that_is_not_ours_is_refused_with_30(self) -> None:
+        bench = Bench()
+
+        bench.forward(request(de2=PANS[TOKEN_A], de48="theirs"))
+
+        (answer,) = bench.sent("acquirer")
+        assert answer.response_code == "30"
+        assert bench.sent("issuer-a") == []

@@ -211,9 +211,9 @@ class TestRefusals:
     def test_a_function_that_the_switch_does_not_have_is_said_so(self) -> None:
         bench = Bench()
 
-        turn = bench.receive("acquirer", Message("0120", request(de48=None).fields))
+        turn = bench.receive("acquirer", Message("0300", request(de48=None).fields))
 
-        assert codes(turn.sent("acquirer")) == ["0130/000001/40"]
+        assert codes(turn.sent("acquirer")) == ["0310/000001/40"]
 
     def test_an_issuer_may_not_ask_as_if_it_were_an_acquirer(self) -> None:
         bench = Bench()
@@ -297,6 +297,18 @@ class TestCopies:
 
         assert codes(turn.sent("acquirer")) == ["0110/000001/94"]
 
+    def test_another_card_number_under_a_used_name_is_a_duplicate_too(self) -> None:
+        bench = Bench()
+        first, other = PANS[TOKEN_A], PANS[TOKEN_B]
+        bench.forward(request(de2=first, de48=None))
+        bench.issuer_answers("00")
+
+        copied = bench.receive("acquirer", request(de2=first, de48=None))
+        reused = bench.receive("acquirer", request(de2=other, de48=None))
+
+        assert codes(copied.sent("acquirer")) == ["0110/000001/00"]
+        assert codes(reused.sent("acquirer")) == ["0110/000001/94"]
+
     def test_a_copy_of_what_was_reversed_is_no_approval(self) -> None:
         bench = Bench()
         bench.forward(request())
@@ -329,7 +341,7 @@ class TestWhatIsKept:
         bench = Bench()
         bench.forward(request())
 
-        leg = next(iter(bench.machine._by_key.values()))
+        leg = next(iter(bench.machine.book.by_key.values()))
 
         assert repr(leg) == "Leg('1/000001/0314092653/123456/607309000001/TERM0001', 'forwarded')"
 

@@ -121,3 +121,26 @@ class TestBook:
         leg.code, leg.elements, leg.answer = "05", {11: "000001"}, {48: "x"}
 
         assert Leg.from_row(leg.row()).row() == leg.row()
+
+
+class TestRows:
+    """A leg comes back from its row as it was, whatever its elements hold."""
+
+    @given(st.dictionaries(st.integers(2, 128), st.text(max_size=20)), st.dictionaries(st.integers(2, 128), st.text()))
+    def test_elements_survive_the_row(self, elements: dict[int, str], answer: dict[int, str]) -> None:
+        leg = Leg(names_of_request(request()), "acquirer", "0100", EPOCH)
+        leg.elements, leg.answer = elements, answer
+
+        again = Leg.from_row(leg.row())
+
+        assert (again.elements, again.answer) == (elements, answer)
+        assert again.row() == leg.row()
+
+    def test_a_row_shows_elements_that_were_replaced_after_it_was_first_written(self) -> None:
+        leg = Leg(names_of_request(request()), "acquirer", "0100", EPOCH)
+        leg.elements = {4: "000000000100"}
+        leg.row()
+
+        leg.elements = {4: "000000000050"}
+
+        assert Leg.from_row(leg.row()).elements == {4: "000000000050"}

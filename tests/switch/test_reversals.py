@@ -314,7 +314,7 @@ class TestAcquirersReversal:
             bench.receive("acquirer", reversal(request(stan)))
 
         assert [row[2] for row in bench.journal.rows["tombstones"].values()] == ["expired", "waiting", "waiting"]
-        assert len(bench.machine.tombstones) == 2
+        assert len(bench.machine.book.tombstones) == 2
 
     def test_one_that_comes_while_its_original_is_looked_up_waits_behind_it(self) -> None:
         bench = Bench()

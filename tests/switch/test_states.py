@@ -31,6 +31,12 @@ IMPOSSIBLE: dict[str, set[tuple[State, Cause]]] = {
         if state not in (State.FORWARDED, State.WITHDRAWN)
     },
     "only what is in flight has a deadline": {(state, Cause.SILENCE) for state in State if state not in IN_FLIGHT},
+    "stand-in decides about what waits for an issuer, and not about what its acquirer has reversed": {
+        (state, Cause.STOOD_IN) for state in State if state not in (State.OPENING, State.FORWARDED)
+    },
+    "only an advice whose card is being opened is taken over": {
+        (state, Cause.TAKEN_OVER) for state in State if state is not State.OPENING
+    },
     "a restart loads what is at the issuer and nothing else": {
         (state, Cause.RESTART) for state in State if state.value not in OPEN_ROWS
     },
@@ -64,7 +70,10 @@ class TestTransitions:
     def test_an_end_never_becomes_an_approval(self) -> None:
         into_approved = {state for (state, _), step in TRANSITIONS.items() if step.state is State.APPROVED}
 
+        into_stood_in = {state for (state, _), step in TRANSITIONS.items() if step.state is State.STOOD_IN}
+
         assert into_approved == {State.FORWARDED, State.APPROVED}
+        assert into_stood_in == {State.OPENING, State.FORWARDED, State.STOOD_IN}
 
     def test_what_ended_never_waits_again(self) -> None:
         again = [

@@ -11,7 +11,7 @@ from hsm_sim.core.crypto import cvv
 from hsm_sim.core.crypto.ciphers import CardKey, same
 from hsm_sim.core.crypto.emv import emv_card_key
 from hsm_sim.core.errors import BAD_ACCOUNT, BAD_DATA, VERIFICATION_FAILED, HsmError
-from hsm_sim.core.roles import ISSUERS
+from hsm_sim.core.roles import ISSUERS, SWITCH
 
 _CARD: Final[tuple[Part, ...]] = (
     Delimited("pan", 12, 19, BAD_ACCOUNT),
@@ -142,7 +142,7 @@ ROWS: Final = (
         _verify_cvv,
         (KeyField("key", CVK.to("V"), bare=32), Fixed("cvv", 3), *_CARD),
         (),
-        ISSUERS,
+        ISSUERS | {SWITCH},
     ),
     Command(
         "RY",

@@ -23,7 +23,8 @@ LISTED_MAX: Final = 500
 """Keys in one answer of ZO."""
 
 _OWN_ROLES: Final = NETWORK - {OPEN}
-_FREE_FAMILIES: Final = "CDE"
+_OWN_FAMILY: Final = "F"
+"""The ceremony alone fills it."""
 _KEPT: Final = frozenset((indexes.FINGERPRINT, indexes.DATA))
 """Places whose key protects stored rows: with another key there, those rows would be lost."""
 
@@ -43,7 +44,7 @@ def _place(call: Call) -> Reply:
     key = call.slot.key(field) if field[0] == "K" else call.lmk.read(field, ())
     held = call.slot.keys.get(place)
     if held is None:
-        if place[1] not in _FREE_FAMILIES:
+        if place[1] == _OWN_FAMILY:
             raise HsmError(BAD_INDEX)
     else:
         if replace == "0" or place in _KEPT:
@@ -82,7 +83,7 @@ def _line(call: Call, place: str) -> str:
 ROWS: Final = (
     Command(
         "ZM",
-        "put a key into the party's table: at a free place of the families C to E, or with `replace` 1 at a place "
+        "put a key into the party's table: at a free place of the families 0 to E, or with `replace` 1 at a place "
         "whose key is for the same purpose",
         _place,
         (Fixed("place", 4, TEXT), Fixed("replace", 1), KeyField("key", None)),

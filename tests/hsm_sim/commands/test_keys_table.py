@@ -10,16 +10,16 @@ from hsm_sim.core import indexes
 from hsm_sim.core.commands.fields import Value
 from hsm_sim.core.commands.table import COMMANDS
 from hsm_sim.core.commands.wire import decode_command, encode_command
-from hsm_sim.requests import MakeMac, VerifyMac
-from hsm_sim.requests.keys import CheckKey, ImportKey, ListKeys, MakeKey, PlaceKey
+from hsm_sim.requests import MakeCvv, MakeMac, VerifyCvv, VerifyMac
+from hsm_sim.requests.keys import CheckKey, ExportKey, ImportKey, ListKeys, MakeKey, PlaceKey
 from iso.errors import RemoteProtocolError
-from tests.support.hsm import MASTER, Hsm
+from tests.support.hsm import MASTER, PAN, Hsm
 
 TO_SWITCH, FROM_ACQUIRER = indexes.zmk("switch"), indexes.zmk("acquirer")
 
 
 class TestPlacing:
-    """Free places are in the families C to E; a place that is taken wants a key for the same purpose."""
+    """Free places are in the families 0 to E; a place that is taken wants a key for the same purpose."""
 
     def test_a_placed_key_works_and_survives_a_restart(self) -> None:
         hsm = Hsm()
@@ -53,7 +53,7 @@ class TestPlacing:
 
         assert hsm.ask("acquirer", PlaceKey(indexes.zpk("switch"), key, replace=True)).code == refusal
 
-    @pytest.mark.parametrize("place", ["K7FF", "KBFF", "KF80", "KXYZ", "0C00", "Kc00"])
+    @pytest.mark.parametrize("place", ["KFFF", "KF80", "KXYZ", "0C00", "Kc00"])
     def test_other_places_are_refused(self, place: str) -> None:
         hsm = Hsm()
         key = hsm.ask("switch", MakeKey("P0", "T2", "B")).key
@@ -178,3 +178,19 @@ class TestRoundTrip:
         command = encode_command(code, {**values, "lmk": lmk} if lmk else values) + b"\x19trailer"
 
         assert decode_command(COMMANDS[code], command, 2) == (values, lmk or None, b"\x19trailer")
+
+
+class TestSharingACvk:
+    """An issuer that wants its switch to stand in with a look at the CVV2 gives it the key, and no other issuer's."""
+
+    def test_the_switch_verifies_and_cannot_make(self) -> None:
+        hsm, card = Hsm(), (PAN, "3012", "000")
+        given_out = hsm.ask("issuer-b", ExportKey(indexes.zmk("switch"), indexes.CVK)).zmk_key
+
+        taken = hsm.ask("switch", ImportKey(indexes.zmk("issuer", 1), given_out))
+        hsm.ask("switch", PlaceKey("KC10", taken.key))
+
+        cvv = hsm.ask("issuer-b", MakeCvv(indexes.CVK, *card)).cvv
+        assert hsm.ask("switch", VerifyCvv("KC10", *card, cvv)).code == "00"
+        assert hsm.ask("switch", MakeCvv("KC10", *card)).code == "68"
+        assert hsm.ask("switch", ImportKey(indexes.zmk("issuer", 0), given_out)).code == "A4"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from iso import LocalProtocolError, Message, decode, dialect, encode
+from node.core.conversations import ConversationHost
 from node.core.events import (
     Answered,
     Called,
@@ -18,7 +19,6 @@ from node.core.events import (
     NotWritten,
     Received,
 )
-from node.core.host import ConversationHost
 from node.core.link import Arrival, LinkMachine, LinkProfile
 from node.core.saf import SafEntry, SafMachine, SafRules
 from node.core.steps import NOT_SENT, UNKNOWN
@@ -262,16 +262,16 @@ class TestTurn:
         assert (turn.asked("hsm"), turn.sent("in"), turn.sent("out")) == (["question"], [request()], [])
 
 
-@pytest.mark.parametrize("hook", ["on_request", "on_response", "on_call"])
+@pytest.mark.parametrize("hook", ["on_request", "on_response"])
 def test_a_host_that_takes_something_says_how(hook: str) -> None:
-    """The plain host has no opinion about requests, answers and calls."""
+    """The plain host has no opinion about requests and answers."""
     from node.core.host import Host
 
     host = Host([LinkMachine("in", SPOKEN, LinkProfile(sign_on=False))])
     arguments = {"on_request": (None, 0.0, None), "on_response": ("in", None, UNKNOWN, 0.0, None)}
 
     with pytest.raises(AssertionError):
-        getattr(host, hook)(*arguments.get(hook, (None, None, 0.0, None)))
+        getattr(host, hook)(*arguments[hook])
 
 
 def test_what_leaves_can_be_read_by_the_peer() -> None:

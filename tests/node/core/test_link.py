@@ -83,6 +83,27 @@ class TestSignOn:
         assert ask(wire, request()) is not None
         assert wire.dialler.link.deadline() == 10.0
 
+    def test_a_second_sign_on_changes_nothing(self) -> None:
+        wire = Wire()
+        wire.connect()
+        sign_on = wire.dialler.held[0][1]
+        wire.carry()
+
+        turn = wire.receive(wire.listener, sign_on)
+
+        assert [message.response_code for message in turn.sent("peer")] == ["00"]
+        assert wire.listener.link.connections[1].session is Session.SIGNED_ON
+        assert kinds(wire.listener) == [ArrivalKind.SIGNED_ON]
+
+    def test_each_connection_signs_on_for_itself(self) -> None:
+        wire = Wire().signed_on(1)
+        wire.connect(2)
+        before = [one.session for one in wire.listener.link.connections.values()]
+        wire.carry()
+
+        assert before == [Session.SIGNED_ON, Session.CONNECTED]
+        assert [one.session for one in wire.listener.link.connections.values()] == [Session.SIGNED_ON] * 2
+
     def test_after_a_sign_off_nothing_financial_is_sent(self) -> None:
         wire = Wire().signed_on()
         sign_off = Message("0800", {7: "0314092653", 11: "000777", 70: "002"})
@@ -92,13 +113,14 @@ class TestSignOn:
         assert ask(wire, request()) is None
         assert wire.dialler.link.connections[1].session is Session.SIGNED_OFF
 
-    def test_an_unknown_management_code_is_a_format_error(self) -> None:
+    @pytest.mark.parametrize("code", ["101", "161", "201", "999"])
+    def test_network_management_beyond_the_session_is_the_owners(self, code: str) -> None:
         wire = Wire().signed_on()
-        odd = Message("0800", {7: "0314092653", 11: "000777", 70: "999"})
+        odd = Message("0800", {7: "0314092653", 11: "000777", 70: code})
 
         turn = wire.receive(wire.listener, encode(odd, dialect("ascii87")))
 
-        assert [message.response_code for message in turn.sent("peer")] == ["30"]
+        assert (turn.sends, wire.listener.arrivals[-1].kind) == ([], ArrivalKind.MANAGEMENT)
 
 
 class TestSignOff:
@@ -408,6 +430,17 @@ class TestSilence:
         assert wire.dialler.link.not_written(key)
         assert not wire.dialler.link.not_written(key)
 
+    def test_a_sign_on_that_was_never_written_is_made_good_by_a_new_connection(self) -> None:
+        wire = Wire()
+        wire.connect()
+        key = wire.dialler.turns[-1].sends[0].key
+
+        was_ours = wire.dialler.link.not_written(key)
+        wire.expire(wire.dialler, 5.0)
+
+        assert not was_ours
+        assert wire.dialler.closed() == [1]
+
     def test_a_response_goes_to_another_connection_if_its_own_is_gone(self) -> None:
         wire = Wire().signed_on(1).signed_on(2)
         wire.listener.link.disconnected(1)
@@ -454,6 +487,42 @@ class TestBadInput:
 
         assert [message.response_code for message in turn.sent("peer")] == ["63"]
         assert wire.listener.link.counters["bad_mac"] == 1
+
+    def test_a_bad_mac_is_no_sign_of_life_and_signs_nobody_on(self) -> None:
+        wire = Wire()
+        wire.connect()
+        sign_on = wire.dialler.held[0][1]
+        wire.now = 7.0
+
+        turn = wire.receive(wire.listener, sign_on, authentic=False)
+
+        connection = wire.listener.link.connections[1]
+        assert [message.response_code for message in turn.sent("peer")] == ["63"]
+        assert (connection.session, connection.heard_at) == (Session.CONNECTED, 0.0)
+
+    def test_a_bad_mac_comes_before_a_format_error_and_before_the_session(self) -> None:
+        wire = Wire()
+        wire.connect()
+        unreadable = encode(request(), dialect("ascii87")).replace(b"000000004200", b"00000000x200")
+
+        turns = [
+            wire.receive(wire.listener, frame, authentic=False)
+            for frame in (unreadable, encode(request(), dialect("ascii87")))
+        ]
+
+        assert [[message.response_code for message in turn.sent("peer")] for turn in turns] == [["63"], ["63"]]
+        assert (wire.listener.link.counters["bad_mac"], wire.listener.closed()) == (2, [])
+
+    def test_garbage_with_a_bad_mac_is_garbage(self) -> None:
+        wire = Wire()
+        wire.connect()
+
+        turn = wire.receive(wire.listener, b"junk 4242424242424242", authentic=False)
+
+        assert turn.sent("peer") == []
+        assert wire.listener.closed() == [1]
+        assert [kind for _, kind, _ in turn.notes] == ["malformed"]
+        assert "4242424242" not in str(turn.notes)
 
     def test_a_response_with_a_bad_mac_is_dropped(self) -> None:
         wire = Wire().signed_on()

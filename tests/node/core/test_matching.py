@@ -17,7 +17,7 @@ PLACES = {"MTI class": 0, "MTI version": 1, "DE 11": 2, "DE 7": 3, "DE 32": 4, "
 def waiting(*keys: InFlightKey, remembered_max: int = 10) -> InFlight:
     table = InFlight(remembered_max)
     for key in keys:
-        table.add(key, 1, 10.0)
+        table.add(key, 1, 10.0, 0.0)
     return table
 
 
@@ -107,7 +107,7 @@ class TestLimits:
 
         for number in range(count):
             key = changed(2, f"{number:06}")
-            table.add(key, 1, 10.0)
+            table.add(key, 1, 10.0, 0.0)
             table.end(key, ANSWERED, now=1.0)
 
         assert table.remembered == min(count, 20)

@@ -32,6 +32,82 @@ def identifiers(entries: list[SafEntry]) -> list[str]:
     return [item.identifier for item in entries]
 
 
+def dead(*entries: SafEntry, code: str = "14") -> SafMachine:
+    saf = opened(*entries)
+    while due := saf.due(0.0):
+        for item in due:
+            saf.sending(item, Turn(EPOCH))
+            saf.answered(item.identifier, code, 0.0, Turn(EPOCH))
+    return saf
+
+
+class TestDeadLetters:
+    """What nobody will take is kept and visible, over a restart too, and goes out again when somebody asks for it."""
+
+    def test_a_dead_entry_is_kept(self) -> None:
+        saf = dead(entry())
+
+        assert list(saf.dead) == ["r1"]
+        assert saf.entries == {}
+
+    def test_it_survives_a_restart(self) -> None:
+        before, after = dead(entry()), SafMachine(RULES)
+
+        after.restore([before.dead["r1"].row()])
+
+        assert list(after.dead) == ["r1"]
+        assert after.entries == {}
+
+    def test_it_is_not_stored_a_second_time(self) -> None:
+        saf, turn = dead(entry()), Turn(EPOCH)
+
+        saf.put(entry(), turn)
+
+        assert turn.stores == {}
+        assert saf.entries == {}
+
+    def test_resent_it_is_stored_and_goes_out_as_a_repeat_with_all_its_attempts_anew(self) -> None:
+        saf, turn = dead(entry()), Turn(EPOCH)
+
+        resent = saf.resend("r1", turn)
+
+        assert resent is not None
+        assert turn.stored("saf") == [resent.row()]
+        assert (resent.state, resent.attempts, saf.dead) == ("waiting", 1, {})
+        assert saf.sending(saf.due(0.0)[0], Turn(EPOCH)).mti == "0421"
+
+    def test_what_was_never_sent_is_no_repeat(self) -> None:
+        saf = opened(entry())
+        saf.answered(saf.due(0.0)[0].identifier, "14", 0.0, Turn(EPOCH))
+
+        saf.resend("r1", Turn(EPOCH))
+
+        assert saf.sending(saf.due(0.0)[0], Turn(EPOCH)).mti == "0420"
+
+    def test_it_goes_behind_what_its_card_has_waiting(self) -> None:
+        saf = dead(entry("r1"))
+        saf.put(entry("r2"), Turn(EPOCH))
+
+        saf.resend("r1", Turn(EPOCH))
+
+        assert identifiers(saf.due(0.0)) == ["r2"]
+
+    @pytest.mark.parametrize("identifier", ["r2", "nobody"])
+    def test_only_a_dead_entry_can_be_resent(self, identifier: str) -> None:
+        saf, turn = dead(entry("r1")), Turn(EPOCH)
+        saf.put(entry("r2"), Turn(EPOCH))
+
+        assert saf.resend(identifier, turn) is None
+        assert turn.stores == {}
+
+    def test_memory_keeps_the_latest(self) -> None:
+        saf = SafMachine(RULES._replace(dead_max=2))
+
+        saf.restore([(*entry(f"r{number}").row()[:5], "dead", 1, EPOCH.isoformat()) for number in range(4)])
+
+        assert list(saf.dead) == ["r2", "r3"]
+
+
 class TestStoring:
     """An entry is stored in the turn that decides it, and each change of it in the turn that makes it."""
 

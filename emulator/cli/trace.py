@@ -1,0 +1,189 @@
+"""`cardrails trace`: one payment at every node of a running house, or everything as it crosses."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+from typing import Any
+
+from emulator.render import compact_lines, dim, wants_colour
+from emulator.running import add_house, answering, control_of
+from emulator.trail import Trail, View, follow_names
+from iso.errors import CardrailsError, ConfigError
+from node.clock import wall_clock
+from node.control_client import ControlClient
+
+POLL_S = 2
+"""How long a node is asked to wait for messages before it is asked again."""
+_PREFIXES = ("pi_", "ch_")
+_HEX_WIDTH = 96
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--rrn", metavar="RRN", help="retrieval reference number, DE 37")
+    which.add_argument("--stan", metavar="STAN", help="system trace audit number, DE 11; may find several payments")
+    which.add_argument("--payment", metavar="ID", help="trace id (HTTP header Emu-Trace-Id), pi_... or ch_...")
+    parser.add_argument(
+        "--node", action="append", default=[], metavar="NAME", help="only at this node; may be repeated"
+    )
+    parser.add_argument("--bytes", action="store_true", help="with the masked bytes of each message")
+    parser.add_argument(
+        "--follow", action="store_true", help="show what crosses from now on, a line each, until Ctrl-C"
+    )
+    parser.add_argument("--count", type=int, metavar="N", help="with --follow: stop after so many")
+    parser.add_argument("--seconds", type=float, metavar="S", help="with --follow: stop after so long")
+    parser.add_argument("--json", action="store_true", help="with --follow: one object a line")
+    add_house(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show it; 1 if nothing was found."""
+    for option, least in (("count", 1), ("seconds", 0)):
+        given = getattr(arguments, option)
+        if given is not None and not given >= least:
+            raise ConfigError("command line", f"--{option}", str(given), f"must be at least {least}")
+    with control_of(arguments.ready_file) as client:
+        nodes = _nodes(arguments.node, client)
+        if arguments.follow:
+            return _follow(arguments, client, nodes)
+        wanted = _wanted(arguments, client)
+        if wanted is None:
+            raise ConfigError("command line", "payment", "(absent)", "needs --rrn, --stan or --payment; or --follow")
+        trails = [follow_names(_asking(client), nodes, one) for one in wanted]
+    trail = Trail(
+        [one for found in trails for one in found.messages], [one for found in trails for one in found.remarks]
+    )
+    if arguments.json:
+        print(json.dumps(trail._asdict()))
+    else:
+        print("\n".join(trail_lines(trail, with_bytes=arguments.bytes)) or "nothing is kept of it")
+    return 0 if trail.messages else 1
+
+
+def trail_lines(trail: Trail, *, with_bytes: bool) -> list[str]:
+    """Return a payment for people: both sides of every hop, in order, and the remarks where they were made."""
+    lines: list[str] = []
+    for number, message in enumerate(trail.messages, 1):
+        lines.append(f"{number:>3}  {_headline(message)}")
+        lines += compact_lines({int(de): value for de, value in message["fields"].items()}, indent="       ")
+        if with_bytes:
+            lines += _hex_lines(message["hex"])
+    lines += [f"  !  {_remark(remark)}" for remark in trail.remarks]
+    return lines
+
+
+def _headline(message: View) -> str:
+    arrow = "->" if message["direction"] == "out" else "<-"
+    code = message.get("fields", {}).get("39", "")
+    latency = f"  {message['latency_ms']:.2f} ms" if "latency_ms" in message else ""
+    where = f"{message['node']:<9} {arrow} {message['link']}"
+    what = f"{message.get('mti', '????')}  {code:<3}  {message['dialect']:<10} {message['bytes']:>4} bytes"
+    return f"{message['at'][11:26]}  {where:<22} {what}{latency}"
+
+
+def _remark(remark: View) -> str:
+    return f"{remark['at'][11:26]}  {remark['node']:<9}  {remark['link']:<10}  {remark['kind']}: {remark['detail']}"
+
+
+def _hex_lines(text: str) -> list[str]:
+    rows = [f"       {text[at : at + _HEX_WIDTH]}" for at in range(0, len(text), _HEX_WIDTH)]
+    return [dim(row) for row in rows] if wants_colour() else rows
+
+
+def _nodes(names: list[str], client: ControlClient) -> list[str]:
+    for name in names:
+        if name not in client.nodes:
+            raise CardrailsError(f"{name}: not a running node; there are {', '.join(client.nodes)}")
+    return names or answering(client)
+
+
+def _asking(client: ControlClient) -> Callable[..., list[View]]:
+    def ask(node: str, **wanted: Any) -> list[View]:
+        return client.messages(node, newest="1", **wanted)
+
+    return ask
+
+
+def _wanted(arguments: argparse.Namespace, client: ControlClient) -> list[dict[str, str]] | None:
+    """Return the names to look for; a payment may have been sent under several trace ids."""
+    if arguments.rrn or arguments.stan:
+        return [{"rrn": arguments.rrn}] if arguments.rrn else [{"stan": arguments.stan.zfill(6)}]
+    payment = arguments.payment
+    if payment is None:
+        return None
+    if not payment.startswith(_PREFIXES):
+        return [{"trace": payment}]
+    traces = client.traces_of("gateway", payment)
+    return [{"trace": trace} for trace in traces]
+
+
+def _follow(arguments: argparse.Namespace, client: ControlClient, nodes: list[str]) -> int:
+    wanted = _wanted(arguments, client)
+    names = (
+        {kind: {one[kind] for one in wanted if kind in one} for kind in ("rrn", "stan", "trace")} if wanted else None
+    )
+    ends_at = None if arguments.seconds is None else wall_clock() + timedelta(seconds=arguments.seconds)
+    shown = 0
+    for message in _live(client, nodes, ends_at):
+        if names is not None and not _belongs(message, names):
+            continue
+        print(json.dumps(message) if arguments.json else _line(message), flush=True)
+        shown += 1
+        if shown == arguments.count:
+            break
+    return 0 if shown else 1
+
+
+def _belongs(message: View, names: dict[str, set[str]]) -> bool:
+    fields = message.get("fields", {})
+    return (
+        message.get("trace", "") in names["trace"]
+        or fields.get("37") in names["rrn"]
+        or (fields.get("11") or message.get("stan")) in names["stan"]
+    )
+
+
+def _line(message: View) -> str:
+    if message["direction"] == "note":
+        return _remark(message)
+    fields = message.get("fields", {})
+    names = "  ".join(f"{name} {fields[de]}" for name, de in (("STAN", "11"), ("RRN", "37")) if de in fields)
+    return f"{_headline(message)}  {names}".rstrip()
+
+
+def _live(client: ControlClient, nodes: list[str], ends_at: datetime | None) -> Iterator[View]:
+    """Yield what crosses the links of some nodes from now on; each node is asked in a thread of its own."""
+    after = {node: client.wait_messages(node, 0, limit=0)[1] for node in nodes}
+    pool = ThreadPoolExecutor(len(nodes))
+    asked: dict[Future[tuple[list[View], int]], str] = {}
+
+    def ask(node: str) -> None:
+        asked[pool.submit(client.wait_messages, node, after[node], wait_s=_patience(ends_at))] = node
+
+    try:
+        for node in nodes:
+            ask(node)
+        while asked:
+            done, _ = wait(asked, return_when=FIRST_COMPLETED)
+            for future in done:
+                node = asked.pop(future)
+                messages, _ = future.result()
+                yield from messages
+                if messages:
+                    after[node] = messages[-1]["sequence"]
+                if ends_at is None or wall_clock() < ends_at:
+                    ask(node)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _patience(ends_at: datetime | None) -> int:
+    """Return for how many whole seconds to wait: no longer than until the end."""
+    if ends_at is None:
+        return POLL_S
+    return max(0, min(POLL_S, round((ends_at - wall_clock()).total_seconds())))

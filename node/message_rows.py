@@ -1,0 +1,207 @@
+"""From a frame to the row that is kept, and from the row to what is shown.
+
+A frame is decoded once, masked before anything is kept, and paired with the request that it answers. Nothing unmasked
+leaves this module.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from iso import Dialect, IsoError, Message, RemoteProtocolError, decode
+from iso.dialects import dialect as dialect_named
+from iso.errors import CardrailsError
+from iso.masks import mask_text, masked_window
+from iso.pan import mask_message
+from iso.private import TRACE_ID
+from iso.translate import to_1987
+from node.message_store import Direction, MessageRow
+
+OPEN_MAX = 20_000
+"""Requests that may still be answered; the oldest are forgotten, and their answers have no latency."""
+
+_MICROSECOND = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STAN = re.compile(r"(?<![0-9A-Za-z])[0-9]{6}(?![0-9A-Za-z])")
+_OTHER_WAY = {"in": "out", "out": "in"}
+
+
+class Crossing(NamedTuple):
+    """One frame, or one remark, as the hot path leaves it. `offset` is what business time is ahead of the wall's."""
+
+    sequence: int
+    at: datetime
+    offset: timedelta
+    link: str
+    direction: Direction
+    connection: int
+    frame: bytes
+    remark: tuple[str, str] | None
+
+
+def micros(at: datetime) -> int:
+    """Return an instant as microseconds since 1970 UTC."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def instant(at: int) -> datetime:
+    """Return the instant that `micros` stands for."""
+    return _EPOCH + at * _MICROSECOND
+
+
+class RowMaker:
+    """Makes the rows of one node, in the order of its crossings."""
+
+    def __init__(self, dialects: Mapping[str, Dialect]) -> None:
+        self._dialects = dialects
+        self._open: dict[tuple[str, ...], tuple[int, str]] = {}
+
+    def row(self, crossing: Crossing) -> MessageRow:
+        """Return what is kept of a crossing."""
+        sequence, at, offset, link, direction, connection, frame, remark = crossing
+        kept_at = micros(at)
+        if remark is not None:
+            kind, detail = remark
+            named = _STAN.search(detail)
+            stan = named.group() if named else ""
+            return _row(sequence, kept_at, link, direction, connection, stan=stan, kind=kind, detail=detail)
+        spoken = self._dialects[link]
+        try:
+            message, masked = mask_message(frame, spoken)
+        except RemoteProtocolError as error:
+            window = masked_window(frame, error.offset or 0)
+            return _row(sequence, kept_at, link, direction, connection, spoken.name, detail=window, length=len(frame))
+        get = message.fields.get
+        stan, transmitted, acquirer = get(11, ""), get(7, ""), get(32, "")
+        latency_us, trace = self._pair(
+            message, (link, stan, transmitted, acquirer), direction, kept_at - offset // _MICROSECOND
+        )
+        return MessageRow(
+            sequence,
+            kept_at,
+            link,
+            direction,
+            connection,
+            spoken.name,
+            message.mti,
+            stan,
+            transmitted,
+            acquirer,
+            get(41, "").rstrip(" "),
+            get(37, ""),
+            get(39, ""),
+            get(4, ""),
+            get(49, ""),
+            trace,
+            latency_us,
+            "",
+            "",
+            len(frame),
+            masked,
+        )
+
+    def _pair(self, message: Message, names: tuple[str, ...], direction: str, wall_us: int) -> tuple[int | None, str]:
+        """Return the latency of a response and the trace id of either; remember a request."""
+        trace = _trace_of(message)
+        asks = message.is_request
+        key = (direction if asks else _OTHER_WAY[direction], message.mti[:2], *names)
+        if asks:
+            waiting = self._open
+            waiting[key] = (wall_us, trace)
+            if len(waiting) > OPEN_MAX:
+                del waiting[next(iter(waiting))]
+            return None, trace
+        asked = self._open.pop(key, None)
+        if asked is None:
+            return None, trace
+        return max(0, wall_us - asked[0]), trace or asked[1]
+
+
+def _row(
+    sequence: int,
+    at: int,
+    link: str,
+    direction: Direction,
+    connection: int,
+    spoken: str = "",
+    *,
+    stan: str = "",
+    kind: str = "",
+    detail: str = "",
+    length: int = 0,
+) -> MessageRow:
+    no = ""
+    return MessageRow(
+        sequence, at, link, direction, connection, spoken, no, stan, *(no,) * 8, None, kind, detail, length, b""
+    )
+
+
+def _trace_of(message: Message) -> str:
+    private = message.get(48)
+    if not private:
+        return ""
+    # The first thing that every kept message pays for: no dictionary of tags, only a walk to the one that is wanted.
+    at = 0
+    while at < len(private):
+        size = private[at + 2 : at + 5]
+        if not (size.isascii() and size.isdigit()):
+            return ""
+        end = at + 5 + int(size)
+        if private.startswith(TRACE_ID, at):
+            return mask_text(private[at + 5 : end])
+        at = end
+    return ""
+
+
+def message_of(row: MessageRow, *, house_form: bool = False) -> Message | None:
+    """Return the masked message of a row; None for a remark and for what does not decode.
+
+    Parameters
+    ----------
+    row
+        As it was kept.
+    house_form
+        Translate what is of 1993, so that one predicate says it for every link; as it is if that cannot be.
+    """
+    if not row.frame:
+        return None
+    try:
+        spoken = dialect_named(row.dialect)
+        message = decode(row.frame, spoken)
+    except CardrailsError:
+        # A dialect of the user's own that this start does not have.
+        return None
+    if not house_form or spoken.version != "1993":
+        return message
+    try:
+        return to_1987(message)
+    except IsoError:
+        return message
+
+
+def view(row: MessageRow, node: str) -> dict[str, Any]:
+    """Return what is shown of a row: JSON-able, masked, decoded."""
+    shown: dict[str, Any] = {
+        "sequence": row.sequence,
+        "at": instant(row.at).isoformat(timespec="microseconds"),
+        "node": node,
+        "link": row.link,
+        "connection": row.connection,
+        "direction": row.direction,
+    }
+    if row.direction == "note":
+        return shown | {"kind": row.kind, "detail": row.detail, "stan": row.stan}
+    shown |= {"dialect": row.dialect, "bytes": row.length, "trace": row.trace}
+    if row.latency_us is not None:
+        shown["latency_ms"] = row.latency_us / 1000
+    if not row.frame:
+        return shown | {"window": row.detail}
+    shown["hex"] = row.frame.hex().upper()
+    message = message_of(row)
+    if message is not None:
+        shown["mti"] = message.mti
+        shown["fields"] = {str(element): value for element, value in message.masked().items()}
+    return shown

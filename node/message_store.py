@@ -1,0 +1,282 @@
+"""The kept messages of one node: a SQLite file of its own, or memory, with one contract.
+
+Rows hold masked wire bytes and key columns; a message is decoded when it is read. The file is no part of a node's
+truth: losing it loses history, never money. So it is written apart from the turns' journal, a file of another layout is
+begun anew instead of migrated, and no column has an index of its own: a write stays cheap, and a search walks at most
+what retention keeps.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+from math import inf
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+from node.journal import lock_database
+
+LAYOUT = 1
+"""Of the file; another one is begun anew."""
+LIMIT_MAX = 10_000
+"""Messages that one query returns at most."""
+
+Direction = Literal["in", "out", "note"]
+
+
+class MessageRow(NamedTuple):
+    """One message, or one remark, at a link of a node.
+
+    Attributes
+    ----------
+    at
+        Business time, microseconds since 1970 UTC.
+    mti, stan, transmitted, acquirer, terminal, rrn, code, amount, currency
+        MTI and DE 11, 7, 32, 41, 37, 39, 4, 49 as they stand on the wire; "" where absent. A remark has at most `stan`.
+    trace
+        DE 48.13 of the message, or of the request that it answers.
+    latency_us
+        Of a response: microseconds since its request crossed the same link the other way.
+    kind, detail
+        Of a remark; of a message that does not decode, `detail` is a masked window of its bytes.
+    length
+        Bytes on the wire, without the length prefix.
+    frame
+        The masked bytes; empty if they do not decode.
+    """
+
+    sequence: int
+    at: int
+    link: str
+    direction: Direction
+    connection: int
+    dialect: str
+    mti: str
+    stan: str
+    transmitted: str
+    acquirer: str
+    terminal: str
+    rrn: str
+    code: str
+    amount: str
+    currency: str
+    trace: str
+    latency_us: int | None
+    kind: str
+    detail: str
+    length: int
+    frame: bytes
+
+
+class Query(NamedTuple):
+    """Which messages are wanted; what is None does not matter.
+
+    Attributes
+    ----------
+    after
+        Only sequences above this.
+    limit
+        How many at most: the oldest, or the newest if `newest` is set; in either case oldest first.
+    since, until
+        Business time, microseconds since 1970 UTC, both inclusive.
+    """
+
+    after: int = 0
+    limit: int = 1000
+    newest: bool = False
+    rrn: str | None = None
+    stan: str | None = None
+    trace: str | None = None
+    mti: str | None = None
+    link: str | None = None
+    direction: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+class Retention(NamedTuple):
+    """What is kept: the newest `rows` that are no older than `age_us` microseconds of business time."""
+
+    rows: int = 100_000
+    age_us: int = 7 * 86_400 * 1_000_000
+
+
+_COLUMNS = ", ".join(MessageRow._fields)
+_TYPES = {"at": "INTEGER", "connection": "INTEGER", "latency_us": "INTEGER", "length": "INTEGER", "frame": "BLOB"}
+_INSERT = f"INSERT INTO messages ({_COLUMNS}) VALUES ({', '.join('?' * len(MessageRow._fields))})"
+_EQUAL = ("rrn", "stan", "trace", "mti", "link", "direction")
+
+
+class MessageStore(Protocol):
+    """Rows in the order of their sequence, oldest dropped by retention."""
+
+    @property
+    def last(self) -> int:
+        """The newest sequence that is kept; 0 if there is none."""
+
+    def append(self, rows: Sequence[MessageRow]) -> None:
+        """Keep rows together, and drop what retention no longer covers."""
+
+    def find(self, query: Query) -> list[MessageRow]:
+        """Return the rows that a query asks for, oldest first."""
+
+    def close(self) -> None:
+        """Let go of what holds them; a second time changes nothing."""
+
+
+class MemoryMessages:
+    """Messages without a disk."""
+
+    def __init__(self, retention: Retention | None = None) -> None:
+        self.retention = retention or Retention()
+        self._rows: deque[MessageRow] = deque(maxlen=self.retention.rows)
+
+    @property
+    def last(self) -> int:
+        """The newest sequence that is kept; 0 if there is none."""
+        return self._rows[-1].sequence if self._rows else 0
+
+    def append(self, rows: Sequence[MessageRow]) -> None:
+        """Keep rows together, and drop what retention no longer covers."""
+        kept = self._rows
+        kept.extend(rows)
+        while kept and kept[0].at < kept[-1].at - self.retention.age_us:
+            kept.popleft()
+
+    def find(self, query: Query) -> list[MessageRow]:
+        """Return the rows that a query asks for, oldest first."""
+        wanted = [(name, value) for name in _EQUAL if (value := getattr(query, name)) is not None]
+        since, until = query.since or 0, query.until if query.until is not None else inf
+        found = (
+            row
+            for row in (reversed(self._rows) if query.newest else self._rows)
+            if row.sequence > query.after
+            and since <= row.at <= until
+            and all(getattr(row, name) == value for name, value in wanted)
+        )
+        rows = list(islice(found, min(query.limit, LIMIT_MAX)))
+        return rows[::-1] if query.newest else rows
+
+    def close(self) -> None:
+        """Do nothing: there is no file."""
+
+
+class SqliteMessages:
+    """Messages in one SQLite file.
+
+    Parameters
+    ----------
+    path
+        The file, which a lock keeps every other writer out of.
+    retention
+        What is kept.
+
+    Raises
+    ------
+    StoreError
+        Another process writes this file.
+    """
+
+    def __init__(self, path: Path, retention: Retention | None = None) -> None:
+        self.retention = retention or Retention()
+        self._lock = lock_database(path)
+        try:
+            self._database = _opened(path)
+        except BaseException:
+            self._unlock()
+            raise
+
+    @property
+    def last(self) -> int:
+        """The newest sequence that is kept; 0 if there is none."""
+        (last,) = self._database.execute("SELECT max(sequence) FROM messages").fetchone()
+        return last or 0
+
+    def append(self, rows: Sequence[MessageRow]) -> None:
+        """Keep rows in one transaction, and drop what retention no longer covers.
+
+        Raises
+        ------
+        sqlite3.Error
+            The file cannot be written; nothing was kept.
+        """
+        if not rows:
+            return
+        database, newest = self._database, rows[-1]
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            database.executemany(_INSERT, rows)
+            # Business time never runs backwards, so the rows that are too old are the first ones.
+            young = database.execute(
+                "SELECT sequence FROM messages WHERE at >= ? ORDER BY sequence LIMIT 1",
+                (newest.at - self.retention.age_us,),
+            ).fetchone()
+            oldest = max(newest.sequence - self.retention.rows + 1, young[0])
+            database.execute("DELETE FROM messages WHERE sequence < ?", (oldest,))
+            database.execute("COMMIT")
+        except sqlite3.Error:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
+
+    def find(self, query: Query) -> list[MessageRow]:
+        """Return the rows that a query asks for, oldest first."""
+        conditions, values = ["sequence > ?"], list[Any]((query.after,))
+        for name in _EQUAL:
+            wanted = getattr(query, name)
+            if wanted is not None:
+                conditions.append(f"{name} = ?")
+                values.append(wanted)
+        for comparison, instant in (("at >= ?", query.since), ("at <= ?", query.until)):
+            if instant is not None:
+                conditions.append(comparison)
+                values.append(instant)
+        order = "DESC" if query.newest else "ASC"
+        sql = f"SELECT {_COLUMNS} FROM messages WHERE {' AND '.join(conditions)} ORDER BY sequence {order} LIMIT ?"
+        values.append(min(query.limit, LIMIT_MAX))
+        rows = [MessageRow(*row) for row in self._database.execute(sql, values)]
+        return rows[::-1] if query.newest else rows
+
+    def close(self) -> None:
+        """Let go of the file; a second time changes nothing."""
+        self._database.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """Open a file; one that is no database any more, as a loss of power may leave it, is begun anew."""
+    try:
+        return _begun(path)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return _begun(path)
+
+
+def _begun(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode=WAL")
+        # Survives `kill -9`. Waiting for the disk would stop the node's loop, for history that nobody's money rests on.
+        database.execute("PRAGMA synchronous=OFF")
+        database.execute("PRAGMA busy_timeout=0")
+        (layout,) = database.execute("PRAGMA user_version").fetchone()
+        if layout != LAYOUT:
+            database.execute("DROP TABLE IF EXISTS messages")
+            columns = [f"{name} {_TYPES.get(name, 'TEXT')}" for name in MessageRow._fields[1:]]
+            database.execute(f"CREATE TABLE messages (sequence INTEGER PRIMARY KEY, {', '.join(columns)})")
+            database.execute(f"PRAGMA user_version={LAYOUT}")
+    except BaseException:
+        database.close()
+        raise
+    return database
