@@ -87,7 +87,7 @@ class TestTrace:
 
     def test_nothing_is_kept_of_it(self, house: HouseHandle, ready_file: str) -> None:
         assert main(["trace", "--rrn", "000000000000", "--ready-file", ready_file]) == 1
-        assert main(["trace", "--ready-file", ready_file]) == 1
+        assert main(["trace", "--ready-file", ready_file]) == 2
         assert main(["trace", "--rrn", "1", "--node", "nobody", "--ready-file", ready_file]) == 1
 
     def test_no_house(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
