@@ -67,7 +67,9 @@ class StandInSection(Section):
     @field_validator("floor", "amount_max")
     @classmethod
     def _are_currencies(cls, amounts: dict[str, int]) -> dict[str, int]:
-        for code in amounts:
+        for code, amount_minor in amounts.items():
+            if amount_minor < 0:
+                raise ValueError(f"{code} = {amount_minor} must not be negative")
             try:
                 currency(code)
             except IsoError:

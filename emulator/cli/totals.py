@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from datetime import date
 from typing import Any
 
 from emulator.running import add_house, control_of
@@ -30,14 +31,27 @@ def run(arguments: argparse.Namespace) -> int:
     """List totals, or begin the next settlement date."""
     if arguments.action == CUT_OVER and (arguments.member or arguments.date):
         raise ConfigError("command line", "--member", arguments.member or arguments.date, "belongs to list")
+    _check_date(arguments.date)
     with control_of(arguments.ready_file) as client:
         if arguments.action == CUT_OVER:
-            date = client.cut_over(arguments.node)
-            print(json.dumps({"date": date}) if arguments.json else f"settlement date {date}")
+            begun = client.cut_over(arguments.node)
+            print(json.dumps({"date": begun}) if arguments.json else f"settlement date {begun}")
             return 0
         shown = client.totals(arguments.node, arguments.member, arguments.date)
     print(json.dumps(shown) if arguments.json else "\n".join(_lines(shown)))
     return 0
+
+
+def _check_date(text: str | None) -> None:
+    if text is None:
+        return
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        problem = ConfigError("command line", "--date", text, "must be a day such as 2026-03-14")
+    else:
+        return
+    raise problem
 
 
 def _lines(shown: dict[str, Any]) -> list[str]:

@@ -225,3 +225,11 @@ class TestCards:
 
         assert card["cvc"].isdigit()
         assert paid.status == "succeeded"
+
+
+class TestTotals:
+    """A date that is none is a mistake of the command line, told before any house is asked."""
+
+    def test_a_day_that_does_not_exist(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["totals", "--date", "2026-13-44"]) == 2
+        assert "--date" in capsys.readouterr().err
