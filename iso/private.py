@@ -1,8 +1,8 @@
 """The house's private element: DE 48 as repeated tag (2 AN), length (3 N), value.
 
 Networks lay DE 48 out in their own ways; this one is ours, and foreign layouts are mapped to it at the edge of the
-house. Tags 01 (CVV2) and 05 (token cryptogram) live for one authorisation only: they are never stored, shown or sent in
-advices.
+house. Tags 01 (CVV2), 05 (token cryptogram) and 18 (a new PIN) live for one authorisation only: they are never stored,
+shown or sent in advices.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ __all__ = [
     "ADVICE_CODE",
     "ASSIGNED_TAGS",
     "AVS_RESULT",
+    "CAPTURE",
     "CAVV",
+    "CRYPTOGRAM_RESULT",
     "CVV2",
     "CVV2_RESULT",
     "ECI",
     "INITIATOR",
     "NETWORK_TRANSACTION_ID",
+    "NEW_PIN",
     "ORIGINAL_TIME",
     "PARTIAL_APPROVAL",
     "RESPONSE_CODE_1987",
@@ -58,13 +61,19 @@ RESPONSE_CODE_1987 = "14"
 """On 1993 legs only: DE 39 as its 1987 leg said it, where the three digits alone would not lead back to it."""
 ORIGINAL_TIME = "15"
 """On 1993 legs only: DE 7 and DE 33 of the original, which DE 90 has and DE 56 has no place for; n21."""
+CAPTURE = "16"
+"""Which completion of its payment a 0220 is: two digits from 01 on, then F (the final one) or P (others may follow)."""
+CRYPTOGRAM_RESULT = "17"
+"""What the network's token service found: V the cryptogram was right, N there was none. Set by the switch alone."""
+NEW_PIN = "18"
+"""The PIN block (hex) with the PIN that a cardholder chooses; under the same key and in the same format as DE 52."""
 
 _LONGEST_PAN = 19
 _SHORTEST_PAN = 12
-ASSIGNED_TAGS = frozenset(f"{number:02d}" for number in range(1, 16))
+ASSIGNED_TAGS = frozenset(f"{number:02d}" for number in range(1, 19))
 """Tags that mean something here."""
 
-SECRET_TAGS = frozenset({CVV2, TOKEN_CRYPTOGRAM})
+SECRET_TAGS = frozenset({CVV2, TOKEN_CRYPTOGRAM, NEW_PIN})
 """Never stored, traced or sent in advices."""
 
 _HEAD = 5
