@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from time import perf_counter
 
-from bench import codec, hsm, iso_path, rest, startup, switch
+from bench import banks, codec, hsm, iso_path, rest, startup, switch
 from bench.figures import machine, progress, table
 
 BENCHES = {
@@ -15,6 +15,7 @@ BENCHES = {
     "rest": rest.figures,
     "iso_path": iso_path.figures,
     "switch": switch.figures,
+    "banks": banks.figures,
 }
 
 

@@ -91,6 +91,10 @@ class Bank:
                 raise BenchError(f"{request!r} was answered {answer.code}")
         return parsed
 
+    def answer(self, party: str, frame: bytes) -> bytes:
+        """Return the answer to one frame, without its header; what it records is never committed."""
+        return self._engine.handle(party, frame, 0.0, Turn(_AT))[len(_HEADER) :]
+
     def sender(self, party: str, *commands: bytes) -> Callable[[], object]:
         """Return a function that sends the next of some commands, over and over, in turns that are never committed.
 

@@ -21,6 +21,7 @@ from hsm_sim.requests import (
     MakeCryptogram,
     MakeCvv,
     MakeMac,
+    MakeMacs,
     StoreCard,
     TranslatePin,
     VerifyCvv,
@@ -61,6 +62,7 @@ def commands(bank: Bank, keys: Keys, peers: dict[str, Pair]) -> list[Pair]:
         ("CC, translate a PIN", bank.sender("switch", to_issuer.encode()), "PIN translation, format 0 to 0"),
         ("KW, verify an ARQC", bank.sender("a", *arqcs), "ARQC, new session, card key kept by us"),
         ("A6, import a key", bank.sender("acquirer", block.encode()), "TR-31 unwrap, version D"),
+        ("ZQ, make 16 AES-CMACs", bank.sender("acquirer", MakeMacs(zak, [MESSAGE] * 16).encode()), ""),
         ("M6, make an AES-CMAC", bank.sender("acquirer", MakeMac(zak, MESSAGE).encode()), ""),
         ("M8, verify an AES-CMAC", bank.sender("acquirer", VerifyMac(zak, MESSAGE, mac.mac).encode()), ""),
     )
@@ -76,7 +78,7 @@ def payments(bank: Bank) -> list[Pair]:
 
     The cryptograms are made before, token by token, so that opening never finds the session key of the last one.
     """
-    cards = bank.ask("gateway", *[StoreCard(pan, "3012", "", "bench") for pan in _pans(TOKENS)])
+    cards = bank.ask("gateway", *[StoreCard(pan, "3012", "", "bench") for pan in test_pans(TOKENS)])
     tokens = [card.token for card in cards]
     asked = [MakeCryptogram(token, 1999, "840", "SHOP") for token in tokens]
     opening = []
@@ -106,7 +108,7 @@ def _verify_arqc(card: bytes, atc: bytes) -> bytes:
     )
 
 
-def _pans(count: int) -> list[str]:
+def test_pans(count: int) -> list[str]:
     """Return card numbers of a test range that pass the Luhn check."""
     found = []
     for number in range(count):

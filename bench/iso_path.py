@@ -22,7 +22,15 @@ import anyio.to_thread
 
 from bench.figures import Figure, percentile, progress, ratio_of, table
 from bench.lanes import Lanes, Run, check_approved, load_of, open_lanes
-from bench.processes import CARDRAILS, BenchError, Contender, address_of, contender, free_ports, topology_on_free_ports
+from bench.processes import (
+    CARDRAILS,
+    BenchError,
+    Contender,
+    address_of,
+    contender,
+    free_ports,
+    topology_on_free_ports,
+)
 from bench.purchases import Till
 from iso import Dialect, Message, dialect
 
@@ -106,7 +114,11 @@ class Measured(NamedTuple):
 
 
 async def measure(
-    process: Contender, lanes: Lanes, messages: list[Message], window: int = WINDOW, speaks: Dialect = SPEAKS
+    process: Contender,
+    lanes: Lanes,
+    messages: list[Message],
+    window: int = WINDOW,
+    speaks: Dialect = SPEAKS,
 ) -> Measured:
     """Send a load through one contender and check its answers."""
     load = load_of(messages, speaks)

@@ -59,6 +59,27 @@ class Contender:
         return float(self._usage.memory_info().rss) / 1e6
 
 
+class Processes(Contender):
+    """Several processes that are one contender: what they used is what all of them used."""
+
+    def __init__(self, members: Sequence[Contender], ready: Sequence[Contender] = ()) -> None:
+        self._starting = tuple(members)
+        self._members = (*ready, *members)
+        self.pid = self._members[0].pid
+
+    def line(self) -> str:
+        """Wait for the next line of each that was not `ready` before; raises as `Contender.line`."""
+        return "".join([member.line() for member in self._starting])
+
+    def cpu_s(self) -> float:
+        """Return the processor seconds that they have used so far, user and system."""
+        return sum(member.cpu_s() for member in self._members)
+
+    def resident_mb(self) -> float:
+        """Return their resident memory, in MB of 10^6 bytes."""
+        return sum(member.resident_mb() for member in self._members)
+
+
 @contextmanager
 def contender(command: Sequence[str]) -> Iterator[Contender]:
     """Run a command until the block ends, then stop it with SIGTERM, and with SIGKILL if it does not listen."""

@@ -3,6 +3,7 @@
     python -m bench.profile iso --window 64      as `bench.iso_path` does; --window 1 is a lone authorisation
     python -m bench.profile rest --window 16     as `bench.rest` does; the window is the number of connections
     python -m bench.profile switch               as `bench.switch` does, with MACs: the switch's process alone
+    python -m bench.profile issuer               as `bench.banks` does: one issuer with its HSM in its process
 
 Prints the functions that work most by themselves, and those under which most work is done, as shares of all samples.
 """
@@ -21,7 +22,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from bench import iso_path, rest, switch
+from bench import banks, iso_path, rest, switch
 from bench.lanes import open_lanes
 from bench.processes import Contender, address_of, contender
 from bench.purchases import Till
@@ -69,6 +70,10 @@ def run(kind: str, requests: int, window: int, folder: Path) -> Measured:
         with switch.surroundings() as place:
             samples = folder / "samples.json"
             return anyio.run(switch.profiled, place, samples, requests, window, backend_options={"use_uvloop": True})
+    if kind == "issuer":
+        return anyio.run(
+            banks.profiled, folder / "samples.json", requests, window, backend_options={"use_uvloop": True}
+        )
     if kind == "iso":
         with iso_path.iso_house(launcher) as house:
             return anyio.run(drive_iso, house, requests, window, backend_options={"use_uvloop": True})
@@ -78,9 +83,10 @@ def run(kind: str, requests: int, window: int, folder: Path) -> Measured:
 
 
 def report(seen: dict[str, Any], measured: Measured, length: int) -> str:
-    """Return the two tables."""
+    """Return the three tables."""
     lines = [f"{measured.rate:.0f}/s, {measured.cpu_us:.0f} us of processor time each, {seen['samples']} samples"]
-    for title, counts in (("by themselves", seen["top"]), ("with what they call", seen["anywhere"])):
+    tables = (("by file", "parts"), ("by themselves", "top"), ("with what they call", "anywhere"))
+    for title, counts in ((title, seen[name]) for title, name in tables):
         lines.append(f"\n{title}")
         ordered = sorted(counts.items(), key=lambda item: -item[1])[:length]
         lines += [f"{100 * count / seen['samples']:6.1f} %  {name}" for name, count in ordered]
@@ -89,7 +95,7 @@ def report(seen: dict[str, Any], measured: Measured, length: int) -> str:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("kind", choices=("iso", "rest", "switch"))
+    arguments.add_argument("kind", choices=("iso", "rest", "switch", "issuer"))
     arguments.add_argument("--requests", type=int, default=REQUESTS)
     arguments.add_argument("--window", type=int, default=iso_path.WINDOW)
     arguments.add_argument("--lines", type=int, default=LINES, help="of each table")

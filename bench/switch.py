@@ -87,7 +87,7 @@ class Running(NamedTuple):
     async def measure(self, load: Load, window: int = WINDOW) -> Measured:
         """Send a load in a closed loop and check its answers."""
         before = self.process.cpu_s()
-        run = await self.lanes.closed_loop(load, window)
+        run = await self.lanes.closed_loop(load.frames, window)
         used, pairs = self.process.cpu_s() - before, len(load.frames)
         check_approved(run, load)
         return Measured(pairs / run.took_s, 1e6 * used / pairs)

@@ -71,7 +71,15 @@ class _Tap(TraceRing):
         self.written: list[bytes] = []
         self.notes: list[str] = []
 
-    def frame(self, at: datetime, link: str, direction: Literal["in", "out"], connection: int, frame: bytes) -> None:
+    def frame(
+        self,
+        at: datetime,
+        link: str,
+        direction: Literal["in", "out"],
+        connection: int,
+        frame: bytes,
+        message: Message | None = None,
+    ) -> None:
         if direction == "out":
             self.written.append(frame)
 

@@ -6,34 +6,39 @@ import tomllib
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from hsm_sim.config import FaultConfig, LmkConfig, PolicyConfig, VaultConfig
-from hsm_sim.zones.settings import KeySettings, Mac
+from emulator.topology_nodes import ADDRESS, NODE_NAMES, PARTIES, Nodes, NodeSection
+from hsm_sim.zones.settings import KeySettings
 from iso import ConfigError, IsoError
 from iso.dialect_file import dialect_from_toml
-from iso.dialects import known_names, register
+from iso.dialects import register
 from iso.money import currency
 from node.fault_ports import FaultRequest
 from node.link_settings import LinkSettings
-from node.pipes import PipeError, split_url
+from node.pipes import split_url
 from node.saf_settings import SafSettings
 from node.settings import Section, TomlSettings, load, parse
 from node.tls import TlsSettings
-from switch.config import IssuerLink, MemberLink, PinFormat
-from switch.rate_settings import CurrencyCode, RateSettings, checked_rates
-from switch.route_settings import GroupSettings, RouteSettings
-from switch.settlement_settings import SettlementSettings
-from switch.stand_in_settings import BreakerSection, StandInSection
 
-NODE_NAMES = ("hsm", "issuer-a", "issuer-b", "switch", "acquirer", "gateway")
-"""In the order in which they start: each dials only those before it."""
-PARTIES = ("gateway", "acquirer", "switch", "issuer-a", "issuer-b")
-"""Who has a slot in the HSM."""
-
-_ADDRESS = r"^[\w.:\[\]-]+:\d{1,5}$"
+__all__ = [
+    "NODE_NAMES",
+    "PARTIES",
+    "CapturesSection",
+    "ControlSection",
+    "Deadlines",
+    "FaultSection",
+    "MerchantSection",
+    "MessagesSection",
+    "TlsSection",
+    "Topology",
+    "check_node_names",
+    "default_text",
+    "on_free_ports",
+    "read_topology",
+]
 
 
 class Deadlines(Section):
@@ -57,7 +62,7 @@ class Deadlines(Section):
 class ControlSection(Section):
     """The control port of a process that runs the whole house."""
 
-    address: str = Field(default="127.0.0.1:8400", pattern=_ADDRESS)
+    address: str = Field(default="127.0.0.1:8400", pattern=ADDRESS)
 
 
 class CapturesSection(Section):
@@ -93,139 +98,6 @@ class TlsSection(Section):
         return TlsSettings(**self.model_dump())
 
 
-def _pipe(url: str) -> str:
-    try:
-        split_url(url)
-    except PipeError:
-        problem = "expected tcp://host:port or tls://host:port"
-    else:
-        return url
-    raise ValueError(problem)
-
-
-class _Node(Section):
-    control: str = Field(pattern=_ADDRESS)
-
-
-class HsmSection(_Node):
-    """One host port per party; `open` is one more, on loopback, for anybody under the public test LMKs."""
-
-    gateway: str
-    acquirer: str
-    switch: str
-    issuer_a: str = Field(alias="issuer-a")
-    issuer_b: str = Field(alias="issuer-b")
-    open: str | None = None
-    shared: str | None = None
-    """With mutual TLS: one more port for every party; the certificate says which it is."""
-    in_process: bool = False
-    """Nodes in the HSM's own process ask it without a socket: to measure what the socket costs."""
-    header_length: int = Field(default=4, ge=1, le=255)
-    audit: Literal["security", "all", "off"] = "security"
-    pin_fails_max: int = Field(default=10, ge=0, le=1000)
-    pin_fails_window_s: float = Field(default=3600.0, gt=0)
-    policies: dict[str, PolicyConfig] = Field(default_factory=dict)
-    lmks: tuple[LmkConfig, ...] = ()
-    vault: VaultConfig = VaultConfig()
-    faults: tuple[FaultConfig, ...] = ()
-
-    @field_validator("gateway", "acquirer", "switch", "issuer_a", "issuer_b", "open", "shared")
-    @classmethod
-    def _is_pipe(cls, url: str | None) -> str | None:
-        return None if url is None else _pipe(url)
-
-    def address_of(self, party: str) -> str:
-        """Return the host port of a party."""
-        return str(getattr(self, party.replace("-", "_")))
-
-
-class GatewaySection(_Node):
-    """Where shops send their requests."""
-
-    http: str = Field(pattern=_ADDRESS)
-
-
-class IsoSection(_Node):
-    """A node that listens for an ISO 8583 link."""
-
-    iso: str
-    dialect: str
-
-    @field_validator("iso")
-    @classmethod
-    def _is_pipe(cls, url: str) -> str:
-        return _pipe(url)
-
-    @field_validator("dialect")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        if name not in known_names():
-            raise ValueError(f"must be one of {', '.join(known_names())}")
-        return name
-
-
-class AcquirerSection(IsoSection):
-    """The acquirer host; `institution` is its DE 32."""
-
-    institution: str = Field(pattern=r"^\d{1,11}$")
-    settlement_currency: CurrencyCode | None = None
-
-
-class IssuerSection(IsoSection):
-    """An issuer host and the card ranges that are routed to it; `institution` as its DE 32 would be."""
-
-    bins: tuple[str, ...] = Field(min_length=1)
-    mac: Mac = "dialect"
-    pin_format: PinFormat = "none"
-    rewrite_stan: bool = False
-    billing_currency: CurrencyCode | None = None
-    settlement_currency: CurrencyCode | None = None
-    institution: str = Field(default="", pattern=r"^\d{0,11}$")
-
-    @field_validator("bins")
-    @classmethod
-    def _are_prefixes(cls, bins: tuple[str, ...]) -> tuple[str, ...]:
-        for prefix in bins:
-            if not (prefix.isascii() and prefix.isdigit() and 1 <= len(prefix) <= 11):
-                raise ValueError("each is a prefix of 1 to 11 digits")
-        return bins
-
-
-class SwitchSection(IsoSection):
-    """The switch, and what it decides by itself; its own address is where the first acquirer dials."""
-
-    mac: Mac = "dialect"
-    """Of the first acquirer's link; members and issuers say it each for itself."""
-    pin_format: PinFormat = "none"
-    members: tuple[MemberLink, ...] = ()
-    issuers: tuple[IssuerLink, ...] = ()
-    """Issuer hosts beside the two of this house."""
-    groups: tuple[GroupSettings, ...] = ()
-    routes: tuple[RouteSettings, ...] = ()
-    rates: Annotated[tuple[RateSettings, ...], AfterValidator(checked_rates)] = ()
-    stand_in: tuple[StandInSection, ...] = ()
-    breaker: BreakerSection = BreakerSection()
-    settlement: SettlementSettings = SettlementSettings()
-
-
-class Nodes(Section):
-    """The six nodes of the house."""
-
-    hsm: HsmSection
-    gateway: GatewaySection
-    acquirer: AcquirerSection
-    switch: SwitchSection
-    issuer_a: IssuerSection = Field(alias="issuer-a")
-    issuer_b: IssuerSection = Field(alias="issuer-b")
-
-    @model_validator(mode="after")
-    def _ranges_are_disjoint(self) -> Self:
-        shared = set(self.issuer_a.bins) & set(self.issuer_b.bins)
-        if shared:
-            raise ValueError(f"bin {min(shared)} is routed to both issuers")
-        return self
-
-
 class MerchantSection(Section):
     """Who sells."""
 
@@ -237,6 +109,13 @@ class MerchantSection(Section):
     city: str = Field(min_length=1, max_length=13)
     country: str = Field(pattern=r"^[A-Z]{2}$")
     currency: str = Field(pattern=r"^[a-z]{3}$")
+    settlement_account: str = Field(default="", max_length=34)
+    fee_plan: Literal["standard", "none"] = "standard"
+    reserve_bp: int = Field(default=0, ge=0, le=10_000)
+    over_capture_percent: int = Field(default=0, ge=0, le=100)
+    amount_max_minor: int = Field(default=-1, ge=-1)
+    may_refund_unlinked: bool = False
+    pin_key: Literal["none", "tpk", "dukpt-tdes", "dukpt-aes"] = "none"
 
     @field_validator("terminals")
     @classmethod
@@ -340,7 +219,7 @@ def on_free_ports(topology: Topology) -> Topology:
     hsm = {party: _free_pipe(nodes.hsm.address_of(party)) for party in PARTIES}
     hsm |= {name: _free_pipe(at) for name, at in (("open", nodes.hsm.open), ("shared", nodes.hsm.shared)) if at}
 
-    def moved(section: _Node, **changes: str) -> dict[str, object]:
+    def moved(section: NodeSection, **changes: str) -> dict[str, object]:
         return {**section.model_dump(by_alias=True), "control": free, **changes}
 
     return Topology(

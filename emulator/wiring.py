@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup
 
 from emulator.keys import merchant_keys
 from emulator.topology import PARTIES, Topology
+from emulator.topology_nodes import BankSection
 from hsm_sim.client import HsmClient, LocalClient, TcpClient
 from hsm_sim.node import HsmNode
 from hsm_sim.zones.desk import KeyDesk
@@ -25,6 +26,7 @@ from node.clock import BusinessClock, Entropy, Wall
 from node.control import Controlled
 from node.controlled import Routing, Settlement
 from node.core.host import Host
+from node.journal import DatabaseUrl, Journal
 from node.message_store import Retention
 from node.metrics import runtime_metrics
 from node.pipes import Pipes
@@ -44,6 +46,8 @@ class Place:
         self.entropy = entropy
         self.power_safe = topology.durability == "power"
         self.wall = wall
+        self.watched: Callable[[str, Journal], Journal] = lambda _name, journal: journal
+        """What a bank gets in place of its journal: for whoever watches commits, or dies at one."""
         self.hsm: HsmNode | None = None
         nodes = topology.nodes
         self.addresses = {
@@ -62,6 +66,11 @@ class Place:
     def database(self, node: str) -> Path:
         """Return the file that is a node's own."""
         return self.data_dir / f"{node}.db"
+
+    def books(self, bank: str) -> Path | DatabaseUrl:
+        """Return where a bank's books are: on a database server if the topology says so, else in a file of its own."""
+        section: BankSection = getattr(self.topology.nodes, bank.replace("-", "_"))
+        return section.server or self.database(bank)
 
     def observed(self, runtime: Runtime) -> Runtime:
         """Let a node keep its messages, write a capture of its links and suffer faults, if the topology says so.
@@ -197,14 +206,16 @@ async def _start_issuer(name: str, place: Place, tasks: TaskGroup) -> Started:
         links=place.topology.links,
         mac=own.mac,
         keys=place.topology.keys,
+        **{name: getattr(own.rules, name) for name in type(own.rules).model_fields},
     )
-    journal = open_journal(place.database(name), power_safe=place.power_safe)
+    journal = place.watched(name, open_journal(place.books(name), power_safe=place.power_safe))
     hsm = await place.hsm_client(name, tasks)
     node = IssuerNode(config, shipped_cards(), journal, place.clock(name), place.pipes, hsm)
     place.observed(node.runtime)
     await tasks.start(node.run, name=name)
     place.addresses[name] = node.address
     controlled = _controlled(node.runtime, lambda: node.is_ready, node.view, keys=node.keys)
+    controlled.books = controlled.issuer = node.desk
     return Started(controlled, node, node.runtime.drain)
 
 
@@ -247,8 +258,7 @@ async def _start_acquirer(name: str, place: Place, tasks: TaskGroup) -> Started:
         network_dialect=nodes.switch.dialect,
         institution=nodes.acquirer.institution,
         merchants=tuple(
-            MerchantConfig.model_validate(merchant.model_dump(exclude={"id", "currency"}))
-            for merchant in place.topology.merchants
+            MerchantConfig.model_validate(merchant.model_dump(exclude={"id"})) for merchant in place.topology.merchants
         ),
         network_timeout_s=deadlines.acquirer_s,
         hsm_timeout_s=deadlines.hsm_s,
@@ -257,13 +267,14 @@ async def _start_acquirer(name: str, place: Place, tasks: TaskGroup) -> Started:
         keys=place.topology.keys,
         saf=place.topology.saf,
     )
-    journal = open_journal(place.database(name), power_safe=place.power_safe)
+    journal = place.watched(name, open_journal(place.books(name), power_safe=place.power_safe))
     hsm = await place.hsm_client(name, tasks)
     node = AcquirerNode(config, journal, place.clock(name), place.pipes, hsm=hsm)
     place.observed(node.runtime)
     await tasks.start(node.run, name=name)
     place.addresses[name] = node.address
     controlled = _controlled(node.runtime, lambda: node.is_ready, node.view, keys=node.keys)
+    controlled.books = controlled.acquirer = node.desk
     return Started(controlled, node, node.runtime.drain)
 
 
@@ -330,6 +341,7 @@ def _controlled(
         view=view,
         trace=runtime.trace,
         faults=runtime.faults,
+        settled=runtime.settled,
         nudge=runtime.inbox.nudge,
         metrics=lambda: runtime_metrics(runtime),
         traces_of=traces_of,

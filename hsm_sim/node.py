@@ -27,7 +27,7 @@ from hsm_sim.shelf import JournalShelf
 from iso import ConfigError, RemoteProtocolError
 from node.clock import BusinessClock, Entropy, system_entropy
 from node.core.turn import Turn
-from node.journal import Journal, Rows, StoreError
+from node.journal import LocalJournal, Rows, StoreError
 from node.pipes import Listener, Pipes
 
 __all__ = ["FRAMING", "HsmNode"]
@@ -78,7 +78,7 @@ class HsmNode:
     def __init__(
         self,
         config: HsmConfig,
-        journal: Journal,
+        journal: LocalJournal,
         master: bytes,
         clock: BusinessClock,
         pipes: Pipes,
@@ -115,6 +115,7 @@ class HsmNode:
         """
         ports = [HostPort(name, at, self.config, self._pipes, self.serve) for name, at in self._wanted()]
         async with AsyncExitStack() as bound:
+            bound.push_async_callback(self._let_go)
             listeners = [await self._bind(port, bound) for port in ports]
             self.addresses = {port.name: listener.address for port, listener in zip(ports, listeners, strict=True)}
             self._engine = await self._open()
@@ -285,6 +286,11 @@ class HsmNode:
         listener = await self._pipes.listen(port.address)
         bound.push_async_callback(listener.aclose)
         return listener
+
+    async def _let_go(self) -> None:
+        """Release the database, last of all: another house of this process may open it."""
+        with anyio.CancelScope(shield=True):
+            await self.journal.aclose()
 
     async def _open(self) -> Engine:
         """Load what is stored and make what is missing; the new keys are durable before anybody can use them."""

@@ -1,22 +1,23 @@
 """Link MACs by the HSM: the protector that a link of the chassis asks to seal and check its frames.
 
 A frame's MAC is its last eight bytes, over all bytes before them. A read's or a write's frames go to the HSM as one
-batch. It keeps no key and no copy of a frame.
+command. It keeps no key and no copy of a frame.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from hsm_sim.client import HsmClient
 from hsm_sim.core.errors import KEY_NOT_AVAILABLE, OK, VERIFICATION_FAILED
-from hsm_sim.requests import MakeMac, VerifyMac
+from hsm_sim.requests import MakeMacs, VerifyMacs
+from hsm_sim.requests.mac_batches import MAC_LENGTH, batches
 
-MAC_LENGTH = 8
-_DOES_NOT_FIT = (VERIFICATION_FAILED, KEY_NOT_AVAILABLE)
+__all__ = ["MAC_LENGTH", "MAC_METHODS", "HsmProtector", "MacKeys", "MacMethod"]
+
+_CHECKED = (OK, VERIFICATION_FAILED)
 
 
 class MacMethod(NamedTuple):
-    """How a MAC is made: "algorithm" and "padding" of the host commands M6 and M8."""
+    """How a MAC is made: "algorithm" and "padding" of the host commands, as in M6."""
 
     algorithm: str
     padding: str
@@ -71,15 +72,15 @@ class HsmProtector:
 
     async def seal(self, frames: list[bytes]) -> list[bytes] | None:
         """Return the frames with their MACs in place of their last eight bytes; None if the HSM did not make all."""
-        key = self._keys.sealing
+        key, method = self._keys.sealing, (self._algorithm, self._padding)
         bodies = [frame[:-MAC_LENGTH] for frame in frames]
-        requests = [MakeMac(key, body, self._algorithm, self._padding) for body in bodies]
-        sealed = []
-        for body, made in zip(bodies, await self._client.call_many(requests, self._timeout_s), strict=True):
+        requests = [MakeMacs(key, some, *method) for some in batches(bodies)]
+        macs: list[bytes] = []
+        for made in await self._client.call_many(requests, self._timeout_s):
             if made is None or made.code != OK:
                 return None
-            sealed.append(body + bytes.fromhex(made.mac))
-        return sealed
+            macs += made.macs
+        return [body + mac for body, mac in zip(bodies, macs, strict=True)]
 
     async def verify(self, frames: list[bytes]) -> list[int] | None:
         """Return for each frame the generation of the key that its MAC fits, 0 for none.
@@ -96,25 +97,25 @@ class HsmProtector:
         for key, generation in self._keys.accepted:
             if not open_:
                 break
-            codes = await self._checked(key, [frames[number] for number in open_])
-            if codes is None:
+            fit = await self._checked(key, [frames[number] for number in open_])
+            if fit is None:
                 return None
-            for number, code in zip(open_, codes, strict=True):
-                if code == OK:
+            for number, fits in zip(open_, fit, strict=True):
+                if fits:
                     verdicts[number] = generation
             open_ = [number for number in open_ if not verdicts[number]]
         return verdicts
 
-    async def _checked(self, key: str, frames: Sequence[bytes]) -> list[str] | None:
-        requests = [
-            VerifyMac(key, frame[:-MAC_LENGTH], frame[-MAC_LENGTH:].hex().upper(), self._algorithm, self._padding)
-            for frame in frames
-        ]
-        codes = []
-        for answer in await self._client.call_many(requests, self._timeout_s):
-            # A key that is not there fits nothing only where another one may: a link without its key is not checked.
-            is_known = answer is not None and (answer.code == OK or answer.code in _DOES_NOT_FIT)
-            if answer is None or not is_known or (answer.code == KEY_NOT_AVAILABLE and key == self._keys.sealing):
+    async def _checked(self, key: str, frames: list[bytes]) -> list[bool] | None:
+        method = (self._algorithm, self._padding)
+        requests = [VerifyMacs(key, some, *method) for some in batches(frames)]
+        fit: list[bool] = []
+        for request, answer in zip(requests, await self._client.call_many(requests, self._timeout_s), strict=True):
+            if answer is not None and answer.code in _CHECKED:
+                fit += answer.verdicts
+            elif answer is not None and answer.code == KEY_NOT_AVAILABLE and key != self._keys.sealing:
+                # A key that is not there fits nothing where another one may: a link without its key is not checked.
+                fit += [False] * len(request.messages)
+            else:
                 return None
-            codes.append(answer.code)
-        return codes
+        return fit

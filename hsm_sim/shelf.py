@@ -15,7 +15,7 @@ from hsm_sim.core.vault import (
     ReferenceRow,
 )
 from hsm_sim.core.vault.rows import DELETED
-from node.journal import Journal
+from node.journal import LocalJournal
 
 
 class JournalShelf:
@@ -27,7 +27,7 @@ class JournalShelf:
         Where the vault's rows are committed.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: LocalJournal) -> None:
         self._select = journal.select
 
     def card(self, token: str) -> CardRow | None:

@@ -16,7 +16,7 @@ from hsm_sim.core.keys.header import Entropy
 from hsm_sim.core.slots import KEYS_TABLE
 from hsm_sim.core.vault import CARDS_TABLE, COUNTERS_TABLE, CRYPTOGRAMS_TABLE, REFERENCES_TABLE
 from iso.errors import ConfigError
-from node.journal import Journal, MemoryJournal, SqliteJournal
+from node.journal import LocalJournal, MemoryJournal, SqliteJournal
 
 DATABASE: Final = "hsm.db"
 MASTER: Final = "hsm.lmk"
@@ -110,7 +110,7 @@ audit_head = Table(
 )
 
 
-def open_store(data_dir: Path | None, entropy: Entropy, *, power_safe: bool = False) -> tuple[Journal, bytes]:
+def open_store(data_dir: Path | None, entropy: Entropy, *, power_safe: bool = False) -> tuple[LocalJournal, bytes]:
     """Open the database and the master secret of an HSM.
 
     Parameters

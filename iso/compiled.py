@@ -77,12 +77,15 @@ class CompiledCodec:
         How many bytes of bitmap to take, by their first byte; empty until the dialect is first used.
     bitmap_at
         Where the bitmap begins.
+    walks
+        Where the elements of a message stand, by its elements in their order; `iso.known` fills it.
     """
 
-    __slots__ = ("bitmap_at", "readers", "widths", "writers")
+    __slots__ = ("bitmap_at", "readers", "walks", "widths", "writers")
 
     def __init__(self) -> None:
         self.readers = Shelf()
         self.writers = Shelf()
         self.widths: tuple[int, ...] = ()
         self.bitmap_at = 0
+        self.walks: dict[tuple[int, ...], Any] = {}

@@ -1,8 +1,8 @@
 """The house's private element: DE 48 as repeated tag (2 AN), length (3 N), value.
 
 Networks lay DE 48 out in their own ways; this one is ours, and foreign layouts are mapped to it at the edge of the
-house. Tags 01 (CVV2), 05 (token cryptogram) and 18 (a new PIN) live for one authorisation only: they are never stored,
-shown or sent in advices.
+house. Tags 01 (CVV2), 05 (token cryptogram), 18 (a new PIN) and 20 (half of a PIN block) live for one authorisation
+only: they are never stored, shown or sent in advices.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ __all__ = [
     "CVV2_RESULT",
     "ECI",
     "INITIATOR",
+    "KEY_SERIAL",
     "NETWORK_TRANSACTION_ID",
     "NEW_PIN",
     "ORIGINAL_TIME",
     "PARTIAL_APPROVAL",
+    "PIN_REST",
     "RESPONSE_CODE_1987",
     "SECRET_TAGS",
     "STAND_IN",
@@ -67,17 +69,23 @@ CRYPTOGRAM_RESULT = "17"
 """What the network's token service found: V the cryptogram was right, N there was none. Set by the switch alone."""
 NEW_PIN = "18"
 """The PIN block (hex) with the PIN that a cardholder chooses; under the same key and in the same format as DE 52."""
+KEY_SERIAL = "19"
+"""Serial number (hex) of the DUKPT key of a terminal's PIN block: 20 digits, or 24 with AES. Terminal to acquirer."""
+PIN_REST = "20"
+"""What DE 52 has no room for of a PIN block of sixteen bytes (ISO 4): its second half, hex. Terminal to acquirer."""
 
 _LONGEST_PAN = 19
 _SHORTEST_PAN = 12
-ASSIGNED_TAGS = frozenset(f"{number:02d}" for number in range(1, 19))
+ASSIGNED_TAGS = frozenset(f"{number:02d}" for number in range(1, 21))
 """Tags that mean something here."""
 
-SECRET_TAGS = frozenset({CVV2, TOKEN_CRYPTOGRAM, NEW_PIN})
+SECRET_TAGS = frozenset({CVV2, TOKEN_CRYPTOGRAM, NEW_PIN, PIN_REST})
 """Never stored, traced or sent in advices."""
 
 _HEAD = 5
 _LONGEST = 999
+_heads: dict[str, tuple[str, int]] = {}
+"""Tags and lengths that were read before; only of assigned tags, so that a peer cannot fill it."""
 
 
 def parse_private(text: str) -> dict[str, str]:
@@ -104,17 +112,27 @@ def parse_private(text: str) -> dict[str, str]:
     {'01': '123', '06': '05'}
     """
     tags: dict[str, str] = {}
-    at = 0
-    while at < len(text):
-        tag, length = text[at : at + 2], text[at + 2 : at + _HEAD]
-        if not (len(length) == 3 and length.isascii() and length.isdigit() and tag.isascii() and tag.isalnum()):
-            raise RemoteProtocolError("DE 48: a tag and three digits expected", element=48, offset=at)
-        end = at + _HEAD + int(length)
-        if end > len(text) or tag in tags:
+    end, size = 0, len(text)
+    while end < size:
+        at, start = end, end + _HEAD
+        head = text[at:start]
+        tag, length = _heads.get(head) or _read_head(head, at)
+        end = start + length
+        if end > size or tag in tags:
             raise RemoteProtocolError("DE 48: a value is cut off or comes twice", element=48, offset=at)
-        tags[tag] = text[at + _HEAD : end]
-        at = end
+        tags[tag] = text[start:end]
     return tags
+
+
+def _read_head(head: str, at: int) -> tuple[str, int]:
+    """Return the tag and the length that stand at an offset."""
+    tag, length = head[:2], head[2:]
+    if not (len(length) == 3 and length.isascii() and length.isdigit() and tag.isascii() and tag.isalnum()):
+        raise RemoteProtocolError("DE 48: a tag and three digits expected", element=48, offset=at)
+    found = tag, int(length)
+    if tag in ASSIGNED_TAGS:
+        _heads[head] = found
+    return found
 
 
 def build_private(tags: Mapping[str, str]) -> str:
@@ -142,7 +160,7 @@ def build_private(tags: Mapping[str, str]) -> str:
     """
     pieces: list[str] = []
     for tag, value in tags.items():
-        if len(tag) != 2 or not (tag.isascii() and tag.isalnum()):
+        if tag not in ASSIGNED_TAGS and (len(tag) != 2 or not (tag.isascii() and tag.isalnum())):
             raise LocalProtocolError("DE 48: a tag is two letters or digits", element=48)
         pieces.append(f"{tag}{len(value):03d}{value}")
     text = "".join(pieces)

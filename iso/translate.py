@@ -34,6 +34,7 @@ from iso.translate_tables import (
     REASON_1993,
     UNMAPPED_1987,
     UNMAPPED_1993,
+    function_1993,
 )
 
 __all__ = ["COPIED", "LOST_FROM_1987", "LOST_FROM_1993", "code_1987", "code_1993", "to_1987", "to_1993"]
@@ -266,7 +267,7 @@ def _kind_to_1993(message: Message, fields: dict[int, str], private: dict[str, s
             raise LocalProtocolError("DE 70: no form in 1993", element=70)
         fields[24] = function
     elif asks and mti_class in FUNCTIONS:
-        fields[24] = "401" if mti_class == "4" and 95 in message else FUNCTIONS[mti_class]
+        fields[24] = function_1993(message)
     if code is None:
         return
     if asks and mti_class == "4":
@@ -336,14 +337,19 @@ def _currencies_to_1987(fields: dict[int, str]) -> None:
 
 
 def _original_to_1993(message: Message, fields: dict[int, str], private: dict[str, str]) -> None:
-    """Write DE 56 from DE 90 and this message's local time, which in a reversal or advice is the original's."""
+    """Write DE 56 from DE 90 and this message's local time, which in a reversal or advice is the original's.
+
+    A request that names an original (an increment, a refund) happens later; when the original did, DE 90 does not say.
+    """
     value = _digits(message, 90, 42)
     acquirer = value[20:31].lstrip("0")
     mine = message.acquirer_id
     if acquirer and mine.lstrip("0") == acquirer:
         acquirer = mine
     mti = _mti_to_1993(value[:4]) if is_valid(value[:4]) else value[:4]
-    fields[56] = f"{mti}{value[4:10]}{fields.get(12, _NO_TIME)}{len(acquirer):02d}{acquirer}"
+    is_later = message.mti_class in "12" and message.mti[2] == "0"
+    time = _NO_TIME if is_later else fields.get(12, _NO_TIME)
+    fields[56] = f"{mti}{value[4:10]}{time}{len(acquirer):02d}{acquirer}"
     private[ORIGINAL_TIME] = value[10:20] + value[31:]
 
 

@@ -55,7 +55,7 @@ LOST_FROM_1993 = (
     _loss(set(range(91, 97)), ALWAYS, "countries, institutions and keys of 1993; other things in 1987"),
     _loss(set(range(105, 112)), ALWAYS, "chargeback and fee totals; reserved in 1987"),
     _loss({22}, "beyond positions 2, 5, 7, 12", "1987 has no place for them"),
-    _loss({24}, "other than 100, 200, 400, 401 and network management", "1987 has no function codes"),
+    _loss({24}, "other than 100, 101, 106, 200, 400, 401 and network management", "1987 has no function codes"),
     _loss({25}, "other than 4000, 4021 and 48xx of a reversal", "1987 has no reason codes"),
     _loss({30}, "outside reversals", "only a reversal has DE 95 in 1987"),
     _loss({39}, "codes that share one of 1987", "two characters say less than three digits here"),

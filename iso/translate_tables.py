@@ -7,6 +7,8 @@ reversals, and the letters for POS positions that 1993 has no figure for, are ge
 
 from __future__ import annotations
 
+from iso.message import Message
+
 __all__ = [
     "CAPTURE_1987",
     "CAPTURE_1993",
@@ -25,6 +27,7 @@ __all__ = [
     "REASON_1993",
     "UNMAPPED_1987",
     "UNMAPPED_1993",
+    "function_1993",
 ]
 
 
@@ -41,9 +44,9 @@ def _back(table: dict[str, str], preferred: str = "") -> dict[str, str]:
 
 
 CODES_1993 = _pairs(
-    """00=000 08=001 10=002 11=003 01=107 02=108 03=109 04=200 05=100 07=207 12=902 13=110 14=111 15=908 92=908 19=903
-    25=914 30=904 33=201 34=202 38=206 40=115 41=208 43=209 51=116 54=101 55=117 57=119 58=120 59=102 61=121 62=104
-    63=122 N7=122 65=123 68=911 91=907 75=106 90=906 93=124 94=913 95=501 96=909 D1=916"""
+    """00=000 85=000 08=001 10=002 11=003 01=107 02=108 03=109 04=200 05=100 07=207 12=902 13=110 14=111 15=908 92=908
+    19=903 25=914 30=904 33=201 34=202 38=206 40=115 41=208 43=209 51=116 54=101 55=117 57=119 58=120 59=102 61=121
+    62=104 63=122 N7=122 65=123 68=911 91=907 75=106 90=906 93=124 94=913 95=501 96=909 D1=916"""
 )
 """DE 39, two characters to three digits."""
 
@@ -63,7 +66,31 @@ NETWORK_1987 = _back(NETWORK_1993)
 """Network management: DE 24 to DE 70."""
 
 FUNCTIONS = {"1": "100", "2": "200", "4": "400", "5": "500"}
-"""DE 24 of a request or advice by class; a partial reversal is 401, a reconciliation always a final one."""
+"""DE 24 of a request or advice by class; a reconciliation is always a final one."""
+
+_PARTIAL_REVERSAL, _ESTIMATED, _SUPPLEMENTARY = "401", "101", "106"
+_PRE_AUTHORISED = "06"
+
+
+def function_1993(message: Message) -> str:
+    """Return DE 24 of a 1987 request or advice whose class is one of `FUNCTIONS`.
+
+    An authorisation whose amount is not final yet (DE 25 = 06) is 101, one that adds to another (DE 90) is 106.
+
+    Source
+    ------
+    Common practice: shared facts, iso8583 3.16.
+    """
+    mti_class = message.mti_class
+    if mti_class == "4" and 95 in message:
+        return _PARTIAL_REVERSAL
+    if mti_class == "1" and message.mti[2] == "0":
+        if 90 in message:
+            return _SUPPLEMENTARY
+        if message.get(25) == _PRE_AUTHORISED:
+            return _ESTIMATED
+    return FUNCTIONS[mti_class]
+
 
 REASON_1993 = _pairs("17=4000 68=4021")
 """Why a reversal is sent: DE 39 to DE 25. Other numeric codes travel in the house's range 4800..4899."""

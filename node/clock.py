@@ -17,6 +17,8 @@ Wall = Callable[[], datetime]
 """Returns the instant now, timezone-aware UTC."""
 Entropy = Callable[[int], bytes]
 """Returns that many unpredictable bytes."""
+OFFSET_MAX = timedelta(days=100 * 366)
+"""Business time goes no further ahead of the wall: dates of four digits must hold every instant."""
 
 
 def wall_clock() -> datetime:
@@ -64,12 +66,35 @@ class BusinessClock:
         Raises
         ------
         ValueError
-            `by` is negative: business time never runs backwards.
+            `by` is negative, or goes too far: business time never runs backwards, nor further than `OFFSET_MAX`.
         """
         if by < timedelta(0):
             raise ValueError("business time never runs backwards")
-        self.offset += by
-        self.version += 1
+        return self._move(self.offset + by, self.version + 1)
+
+    def agree(self, offset: timedelta, version: int) -> datetime:
+        """Take over the offset that a whole house is to have; return the instant.
+
+        The same offset and version again change nothing, so that whoever does not hear the answer may ask again, and
+        a node that was away catches up with the others.
+
+        Raises
+        ------
+        ValueError
+            Business time would run backwards or too far, or another offset has this version or a later one.
+        """
+        if version == self.version and offset == self.offset:
+            return self.now()
+        if version <= self.version:
+            raise ValueError(f"the clock is at version {self.version} already")
+        if offset < self.offset:
+            raise ValueError("business time never runs backwards")
+        return self._move(offset, version)
+
+    def _move(self, offset: timedelta, version: int) -> datetime:
+        if offset > OFFSET_MAX:
+            raise ValueError(f"business time goes at most {OFFSET_MAX.days} days ahead of the wall clock")
+        self.offset, self.version = offset, version
         if self._file is not None:
             fresh = self._file.with_suffix(".new")
             fresh.write_text(json.dumps({"offset_s": self.offset.total_seconds(), "version": self.version}))

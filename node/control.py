@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Self
 
 from fastapi import FastAPI, Request, Response
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from node.clock import BusinessClock
-from node.control_access import Gate, body_of, json_answer, service_secret, service_token
+from node.clock import OFFSET_MAX, BusinessClock
+from node.control_access import Gate, Refused, body_of, json_answer, service_secret, service_token
+from node.control_bank import add_bank
 from node.control_client import ControlClient, ControlError
 from node.control_faults import add_faults
 from node.control_keys import add_keys
@@ -30,14 +32,38 @@ __all__ = ["ControlClient", "ControlError", "Controlled", "control_app", "servic
 
 
 class AdvanceRequest(Section):
-    """Body of `POST /nodes/{name}/clock`."""
+    """Body of `POST /nodes/{name}/clock`: how far to go on, or the offset and version for a whole house."""
 
-    advance_s: float = Field(ge=0, le=10 * 366 * 86_400)
+    advance_s: float | None = Field(default=None, ge=0, le=10 * 366 * 86_400)
+    offset_s: float | None = Field(default=None, ge=0, le=OFFSET_MAX.total_seconds())
+    version: int | None = Field(default=None, ge=1, le=2**31)
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        agreed = (self.offset_s is not None) + (self.version is not None)
+        if agreed + 2 * (self.advance_s is not None) != 2:
+            raise ValueError("either advance_s, or offset_s and version")
+        return self
+
+    def apply(self, clock: BusinessClock) -> None:
+        """Move a clock; ValueError if it cannot go there."""
+        if self.advance_s is not None:
+            clock.advance(timedelta(seconds=self.advance_s))
+        else:
+            assert self.offset_s is not None
+            assert self.version is not None
+            clock.agree(timedelta(seconds=self.offset_s), self.version)
 
 
 def control_app(nodes: Mapping[str, Controlled], secret: str) -> FastAPI:
     """Build the control port of a process."""
-    app = FastAPI(title="cardrails control port", openapi_url="/openapi.json", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="cardrails control port",
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     gate = Gate(nodes, secret)
     gate.guard(app)
     add_health(app, gate)
@@ -50,6 +76,7 @@ def control_app(nodes: Mapping[str, Controlled], secret: str) -> FastAPI:
     add_keys(app, gate)
     add_vault(app, gate)
     add_faults(app, gate)
+    add_bank(app, gate)
     return app
 
 
@@ -71,7 +98,9 @@ def add_health(app: FastAPI, gate: Gate) -> None:
 
     @app.get("/nodes/{name}/state")
     async def state(request: Request) -> Response:
-        return json_answer(gate.node(request, "read").view())
+        node = gate.node(request, "read")
+        await node.settled()
+        return json_answer(node.view())
 
 
 def add_clock(app: FastAPI, gate: Gate) -> None:
@@ -85,9 +114,14 @@ def add_clock(app: FastAPI, gate: Gate) -> None:
     async def advance(request: Request) -> Response:
         node = gate.node(request, "operate")
         wanted = await body_of(request, AdvanceRequest)
-        node.clock.advance(timedelta(seconds=wanted.advance_s))
-        node.nudge()
-        return _clock(node.clock)
+        try:
+            wanted.apply(node.clock)
+        except ValueError as error:
+            problem = str(error)
+        else:
+            node.nudge()
+            return _clock(node.clock)
+        raise Refused(409, problem)
 
 
 def _clock(clock: BusinessClock) -> Response:

@@ -11,7 +11,7 @@ import httpx
 
 from iso.errors import CardrailsError
 from node.clock import Wall, wall_clock
-from node.control_access import Scope, service_token
+from node.control_access import OPERATOR, Scope, service_token
 from node.core.faults import Fault, Fired
 
 KEYS_WAIT_S = 60.0
@@ -21,14 +21,19 @@ TIMEOUT_S = 10.0
 
 
 class ControlError(CardrailsError):
-    """A control call was refused or found nobody."""
+    """A control call was refused or found nobody. `status` is that of the answer, 0 without one."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ControlClient:
     """The typed client of control ports; `urls` gives each node's port, so one process or six look the same."""
 
-    def __init__(self, urls: Mapping[str, str], secret: str, wall: Wall = wall_clock) -> None:
+    def __init__(self, urls: Mapping[str, str], secret: str, wall: Wall = wall_clock, subject: str = OPERATOR) -> None:
         self._urls = dict(urls)
+        self._subject = subject
         self._secret = secret
         self._wall = wall
         self._http = httpx.Client(timeout=TIMEOUT_S, trust_env=False)
@@ -101,6 +106,14 @@ class ControlClient:
     def business_time(self, node: str) -> datetime:
         """Return a node's business time."""
         return datetime.fromisoformat(self.call("GET", node, "clock", "read")["now"])
+
+    def clock(self, node: str) -> dict[str, Any]:
+        """Return a node's business time: `now` (ISO 8601), `offset_s` ahead of the wall, and the offset's `version`."""
+        return self.call("GET", node, "clock", "read")
+
+    def agree(self, node: str, offset_s: float, version: int) -> dict[str, Any]:
+        """Give a node's clock the offset of its house; the same again changes nothing."""
+        return self.call("POST", node, "clock", "operate", {"offset_s": offset_s, "version": version})
 
     def advance(self, node: str, by: timedelta) -> datetime:
         """Move a node's business time forward; return it."""
@@ -193,8 +206,9 @@ class ControlClient:
     def _answer(self, method: str, node: str, path: str, scope: Scope, body: object, wait_s: float) -> httpx.Response:
         if node not in self._urls:
             raise ControlError(f"{node}: not a node of this house; there are {', '.join(self._urls)}")
-        headers = {"authorization": f"Bearer {service_token(self._secret, node, scope, self._wall)}"}
-        url = f"{self._urls[node]}/nodes/{node}/{path}"
+        token = service_token(self._secret, node, scope, self._wall, self._subject)
+        headers = {"authorization": f"Bearer {token}"}
+        url, status = f"{self._urls[node]}/nodes/{node}/{path}", 0
         try:
             answer = self._http.request(method, url, headers=headers, json=body, timeout=TIMEOUT_S + wait_s)
         except httpx.TransportError as error:
@@ -202,8 +216,8 @@ class ControlClient:
         else:
             if answer.is_success:
                 return answer
-            failure = f"{node}: {_reason(answer)}"
-        raise ControlError(failure)
+            failure, status = f"{node}: {_reason(answer)}", answer.status_code
+        raise ControlError(failure, status)
 
 
 def _reason(answer: httpx.Response) -> str:

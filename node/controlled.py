@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Any, Protocol
 
+from node.bank_ports import AcquirerPort, BooksPort, IssuerPort
 from node.clock import BusinessClock
 from node.core.faults import Faults
 from node.fault_ports import FaultPort, LinkFaults
@@ -66,6 +67,10 @@ class VaultPort(Protocol):
         ...
 
 
+async def _at_once() -> None:
+    """Return: whatever this node shows is durable."""
+
+
 class Controlled:
     """One node, as the control port sees it.
 
@@ -85,6 +90,8 @@ class Controlled:
         The provoked faults of its links.
     fault_port
         For a node whose faults are of another kind.
+    settled
+        Waits until what `view` shows is durable.
     nudge
         Makes it take a turn, so that what business time has made due happens now.
     metrics
@@ -101,6 +108,12 @@ class Controlled:
         The keys of its links.
     vault
         The keys of its token vault; only an HSM has one.
+    books
+        Its accounts and its ledger; only a bank has them.
+    issuer
+        Its card file; only an issuer has one.
+    acquirer
+        Its merchants; only an acquirer has some.
     """
 
     def __init__(
@@ -113,6 +126,7 @@ class Controlled:
         trace: TraceRing | None = None,
         faults: Faults | None = None,
         fault_port: FaultPort | None = None,
+        settled: Callable[[], Awaitable[None]] = _at_once,
         nudge: Callable[[], None] = lambda: None,
         metrics: Callable[[], list[Family]] = list,
         traces_of: Callable[[str], Awaitable[list[str]]] | None = None,
@@ -121,6 +135,9 @@ class Controlled:
         settlement: Settlement | None = None,
         keys: LinkKeys | None = None,
         vault: VaultPort | None = None,
+        books: BooksPort | None = None,
+        issuer: IssuerPort | None = None,
+        acquirer: AcquirerPort | None = None,
     ) -> None:
         self.name = name
         self.clock = clock
@@ -129,6 +146,7 @@ class Controlled:
         self.trace = trace if trace is not None else TraceRing(name, {})
         self.faults = faults or Faults()
         self.fault_port = fault_port or LinkFaults(self.faults)
+        self.settled = settled
         self.nudge = nudge
         self.metrics = metrics
         self.traces_of = traces_of
@@ -137,3 +155,6 @@ class Controlled:
         self.settlement = settlement
         self.keys = keys
         self.vault = vault
+        self.books = books
+        self.issuer = issuer
+        self.acquirer = acquirer

@@ -21,7 +21,7 @@ from node.core.backoff import pause_s
 from node.core.events import Connected, Disconnected, Malformed, NotWritten, Received
 from node.core.faults import Faults
 from node.inbox import Inbox
-from node.link_faults import FaultShell, WireFaults, feed
+from node.link_faults import FaultShell, WireFaults, feed, read
 from node.pipes import RECEIVE_MAX_BYTES, Listener, PipeError, Pipes, closing, end_points
 from node.trace import TraceRing
 
@@ -70,6 +70,10 @@ class LinkConfig(NamedTuple):
     outbox_max_bytes: int = 16_777_216
 
 
+_Waiting = tuple[bytes, Any, Message | None]
+"""A frame, the key of its request or None, and what the frame says if that is known."""
+
+
 class Wire:
     """One open connection of a link and what waits to be written to it."""
 
@@ -79,22 +83,22 @@ class Wire:
         self.number = number
         self.stream = stream
         self.faults = faults
-        self.outbox: list[tuple[bytes, Any]] = []
+        self.outbox: list[_Waiting] = []
         self.waiting_bytes = 0
         self.wake = anyio.Event()
         self.closing = False
         self.cut = anyio.CancelScope()
 
-    def put(self, payload: bytes, key: Any) -> None:
+    def put(self, payload: bytes, key: Any, message: Message | None) -> None:
         """Queue a frame."""
         if not self.outbox:
             self.wake.set()
-        self.outbox.append((payload, key))
+        self.outbox.append((payload, key, message))
         self.waiting_bytes += len(payload)
 
     def take(self, count: int) -> None:
         """Let the oldest frames go: they are being written, or never will be."""
-        self.waiting_bytes -= sum(len(payload) for payload, _ in self.outbox[:count])
+        self.waiting_bytes -= sum([len(waiting[0]) for waiting in self.outbox[:count]])
         del self.outbox[:count]
 
     def close(self) -> None:
@@ -213,13 +217,16 @@ class LinkShell:
         """How many transport connections there are."""
         return len(self._wires)
 
-    def put(self, connection: int, payload: bytes, key: Any) -> None:
-        """Queue a frame for a connection; a request whose connection is gone is reported as not written."""
+    def put(self, connection: int, payload: bytes, key: Any, message: Message | None = None) -> None:
+        """Queue a frame for a connection; a request whose connection is gone is reported as not written.
+
+        `message` is what the frame says; None: whoever wants to know reads it.
+        """
         wire = self._wires.get(connection)
         if wire is None or wire.closing:
             self.not_written([(payload, key)])
             return
-        wire.put(payload, key)
+        wire.put(payload, key, message)
         if len(wire.outbox) > self.config.outbox_max or wire.waiting_bytes > self.config.outbox_max_bytes:
             self._trace.note(
                 self._business_now(), self.config.name, "overflow", f"{len(wire.outbox)} frames wait; closing"
@@ -252,7 +259,7 @@ class LinkShell:
             finally:
                 del self._wires[wire.number]
                 wire.faults.end()
-                self.not_written(wire.outbox)
+                self.not_written([(payload, key) for payload, key, _ in wire.outbox])
                 self._inbox.put(Disconnected(self.config.name, wire.number))
                 if self.capture is not None:
                     self.capture.closed(self._business_now(), self.config.name, wire.number)
@@ -279,11 +286,14 @@ class LinkShell:
         verdicts = await self.verified(frames)
         if verdicts is not None:
             name, at, number = self.config.name, self._business_now(), wire.number
+            dialect, keep, put = self.config.dialect, self._trace.frame, self._inbox.put
             for frame, fits in zip(frames, verdicts, strict=True):
-                self._trace.frame(at, name, "in", number, frame)
+                # Read here, once: the node and its trace both want to know.
+                message = read(frame, dialect)
+                keep(at, name, "in", number, frame, message)
                 if self.capture is not None:
                     self.capture.frame(at, name, number, "in", frame)
-                self._inbox.put(Received(name, number, frame, fits))
+                put(Received(name, number, frame, fits, message))
         return True
 
     async def _write(self, wire: Wire, tasks: TaskGroup) -> None:
@@ -302,29 +312,29 @@ class LinkShell:
                 break
         tasks.cancel_scope.cancel()
 
-    async def _sealed(self, wire: Wire) -> list[tuple[bytes, Any]]:
+    async def _sealed(self, wire: Wire) -> list[_Waiting]:
         """Take everything that waits; it stays in the outbox until its MACs are there."""
         batch = list(wire.outbox)
         if self._protector is None:
             wire.take(len(batch))
             return batch
-        frames = await self.seal([payload for payload, _ in batch])
+        frames = await self.seal([payload for payload, _, _ in batch])
         wire.take(len(batch))
         if frames is None:
-            self.not_written(batch)
+            self.not_written([(payload, key) for payload, key, _ in batch])
             return []
-        return [(frame, key) for frame, (_, key) in zip(frames, batch, strict=True)]
+        return [(frame, key, message) for frame, (_, key, message) in zip(frames, batch, strict=True)]
 
-    async def _send(self, wire: Wire, batch: list[tuple[bytes, Any]]) -> bool:
+    async def _send(self, wire: Wire, batch: list[_Waiting]) -> bool:
         encode = self.framing.encode
         at, name = self._business_now(), self.config.name
         try:
-            await wire.stream.send(b"".join([encode(payload) for payload, _ in batch]))
+            await wire.stream.send(b"".join([encode(payload) for payload, _, _ in batch]))
         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
             # Some of it may have left: what was in this batch is Unknown, not unsent.
             return False
-        for payload, _ in batch:
-            self._trace.frame(at, name, "out", wire.number, payload)
+        for payload, _, message in batch:
+            self._trace.frame(at, name, "out", wire.number, payload, message)
             if self.capture is not None:
                 self.capture.frame(at, name, wire.number, "out", payload)
         return True

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio.abc import ByteStream, SocketAttribute, TaskGroup
 
-from iso import RemoteProtocolError
+from iso import Dialect, Message, RemoteProtocolError, decode
 from iso.framing import FrameDecoder, Framing
 from node.core.faults import Direction, Faults, Strike
 from node.core.faults.damage import OUTSIDE, altered
@@ -79,7 +79,7 @@ class FaultShell:
 
     async def write(self, wire: Wire) -> bool:
         """Write what waits at a connection, as the faults want it; False if the connection ends here."""
-        link, taken = self._link, list(wire.outbox)
+        link, taken = self._link, [(payload, key) for payload, key, _ in wire.outbox]
         marked, unwritten, cut = self._marked(taken)
         if cut is not None:
             # Whatever is released from here on is told that it was not written.
@@ -263,6 +263,14 @@ def feed(decoder: FrameDecoder, data: bytes) -> tuple[list[bytes], RemoteProtoco
         return decoder.feed(data), decoder.error
     except RemoteProtocolError as error:
         return [], error
+
+
+def read(frame: bytes, dialect: Dialect) -> Message | None:
+    """Return what a frame says; None if it says nothing legal, which the node answers."""
+    try:
+        return decode(frame, dialect)
+    except RemoteProtocolError:
+        return None
 
 
 async def reset(stream: ByteStream) -> None:

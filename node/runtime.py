@@ -7,6 +7,7 @@ disk.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from itertools import count
 from typing import Any, Protocol, TypeVar, cast
@@ -34,6 +35,8 @@ TURN_MAX = 512
 """Events taken as one turn; bounds how long a commit is awaited by its first event."""
 DRAIN_S = 10.0
 """How long a node that is asked to stop waits for what it has under way."""
+FROZEN_FROM = 100_000
+"""Rows of a restart from which on the collector leaves alone what they became; each of its rounds would walk them."""
 ASKERS = 4
 """Batches of questions to one port that may be under way at once."""
 
@@ -198,7 +201,7 @@ class Runtime:
         try:
             for link in self.links.values():
                 await link.bind()
-            self.machine.restore(await self.journal.load())
+            await self._restore()
             async with anyio.create_task_group() as tasks:
                 first = Turn(self.clock.now())
                 self.machine.begin(anyio.current_time(), first)
@@ -215,6 +218,21 @@ class Runtime:
             self.trace.close()
             with anyio.CancelScope(shield=True):
                 await self.journal.aclose()
+
+    async def _restore(self) -> None:
+        """Take the node's truth back. A million rows are made and none is garbage: nothing is looked for among them."""
+        is_collecting = gc.isenabled()
+        gc.disable()
+        try:
+            rows = await self.journal.load()
+            self.machine.restore(rows)
+            count = sum(map(len, rows.values()))
+            del rows
+            if count >= FROZEN_FROM:
+                gc.freeze()
+        finally:
+            if is_collecting:
+                gc.enable()
 
     async def call(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run a conversation inside the node; return its result once the turn that ended it is durable.
@@ -270,11 +288,16 @@ class Runtime:
             return True
         return False
 
+    async def settled(self) -> None:
+        """Wait until what the machine shows is durable: a commit to a database server takes a while."""
+        await self._turn_until(lambda: True)
+
     async def _turn_until(self, holds: Callable[[], bool]) -> None:
         """Wait until something holds between two turns: one that is under way has not released its sends yet."""
         while not self._has_stopped and (self._is_turning or not holds()):
-            turned = self._turned = anyio.Event()
-            await turned.wait()
+            if self._turned is None:
+                self._turned = anyio.Event()
+            await self._turned.wait()
 
     def _dismiss_callers(self) -> None:
         """Let nobody wait for a node that will never answer."""
@@ -310,6 +333,7 @@ class Runtime:
             self._is_turning = False
             if self._turned is not None:
                 self._turned.set()
+                self._turned = None
             # A node that never idles must still let its readers and writers run.
             await anyio.lowlevel.checkpoint()
 
@@ -319,7 +343,7 @@ class Runtime:
             await self.journal.commit(turn.stores)
             self.commits += 1
         for send in turn.sends:
-            self.links[send.link].put(send.connection, send.payload, send.key)
+            self.links[send.link].put(send.connection, send.payload, send.key, send.written or send.message)
         for link, connection in turn.closes:
             self.links[link].close(connection)
         for link, kind, detail in turn.notes:

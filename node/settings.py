@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from iso.errors import ConfigError
 from iso.pan import mask_text
+from node.database_url import without_user
 
 S = TypeVar("S", bound="TomlSettings")
 
@@ -87,4 +88,6 @@ def first_problem(error: ValidationError, file: str) -> ConfigError:
     if isinstance(value, (dict, list)):
         value = "..." if first["type"] != "missing" else "(absent)"
     rule = first["msg"].removeprefix("Value error, ")
-    return ConfigError(file, key or "(file)", mask_text(str(value)), mask_text(rule[:1].lower() + rule[1:]))
+    return ConfigError(
+        file, key or "(file)", mask_text(without_user(str(value))), mask_text(rule[:1].lower() + rule[1:])
+    )

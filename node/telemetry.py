@@ -18,7 +18,6 @@ HIDDEN_KEYS = frozenset(
 
 def configure(*, as_json: bool, level: str = "INFO", stream: TextIO | None = None) -> None:
     """Set up structured logging for this process; logs go to `stream` (standard error by default)."""
-    out = stream if stream is not None else sys.stderr
     renderer: Any = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=28)
     )
@@ -31,7 +30,8 @@ def configure(*, as_json: bool, level: str = "INFO", stream: TextIO | None = Non
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.WriteLoggerFactory(file=out),
+        # Standard error is looked up at each use: it may have been replaced, and the old one closed, since.
+        logger_factory=lambda *_: structlog.WriteLogger(stream if stream is not None else sys.stderr),
         cache_logger_on_first_use=False,
     )
 

@@ -20,7 +20,7 @@ import anyio
 import anyio.lowlevel
 import structlog
 
-from iso import Dialect
+from iso import Dialect, Message
 from node.clock import BusinessClock
 from node.message_rows import Crossing, RowMaker, view
 from node.message_store import MemoryMessages, MessageRow, MessageStore, Query, Retention, SqliteMessages
@@ -35,6 +35,9 @@ SLICE = 64
 """Crossings that are masked without letting the node run."""
 GROUP = 512
 """Crossings that are written in one transaction at most."""
+
+_crossing = tuple.__new__
+"""Makes a named tuple at half the price of calling its class."""
 
 log = structlog.get_logger(__name__)
 
@@ -83,9 +86,23 @@ class TraceRing:
 
     # What a link says.
 
-    def frame(self, at: datetime, link: str, direction: Literal["in", "out"], connection: int, frame: bytes) -> None:
-        """Keep a frame as it crossed the wire, without its length prefix."""
-        self._put(Crossing(self._next, at, self._clock.offset, link, direction, connection, frame, None))
+    def frame(
+        self,
+        at: datetime,
+        link: str,
+        direction: Literal["in", "out"],
+        connection: int,
+        frame: bytes,
+        message: Message | None = None,
+    ) -> None:
+        """Keep a frame as it crossed the wire, without its length prefix; `message` is what it says, if that is known.
+
+        The message is remembered only until it is written to a file: a ring in memory holds bytes.
+        """
+        known = message if self._is_kept else None
+        self._put(
+            _crossing(Crossing, (self._next, at, self._clock.offset, link, direction, connection, frame, None, known))
+        )
 
     def note(self, at: datetime, link: str, kind: str, detail: str) -> None:
         """Keep a remark; `detail` is already masked."""

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from banks.acquirer.books import NETWORK, AcquirerBooks, AcquirerRules
+from banks.acquirer.figures import overview
 from banks.acquirer.handler import AcquirerHandler
+from banks.acquirer.seeding import seed_directory
 from banks.core.joins import Joins
 from banks.core.merchants import Directory
 from iso import Dialect
@@ -19,7 +21,10 @@ GATEWAY = "gateway"
 
 
 class AcquirerHost(ConversationHost):
-    """One acquirer. Its links are "gateway" (requests come in) and "network" (they go on to the switch)."""
+    """One acquirer. Its links are "gateway" (requests come in) and "network" (they go on to the switch).
+
+    `directory` is what a new acquirer begins with; its own is in `books.directory`.
+    """
 
     def __init__(
         self,
@@ -30,9 +35,9 @@ class AcquirerHost(ConversationHost):
     ) -> None:
         super().__init__(links, SafMachine(saf_rules))
         self.rules = rules
-        self.directory = directory
+        self._seeds = directory
         self.books = AcquirerBooks(rules)
-        self.handler = AcquirerHandler(self.books, directory, self.desk, Joins(self)).answer
+        self.handler = AcquirerHandler(self.books, self.desk, Joins(self)).answer
 
     def restore(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Take the rows of a restart, before the first event."""
@@ -41,7 +46,11 @@ class AcquirerHost(ConversationHost):
         self.restore_others(rows)
 
     def begin(self, now: float, turn: Turn) -> None:
-        """Reverse what was in flight when the node went down: nobody here will ever hear its outcome."""
+        """Complete the directory, and reverse what was in flight when the node went down.
+
+        Nobody here will ever hear the outcome of that.
+        """
+        seed_directory(self.books, self._seeds, self.rules.fee_plans, turn)
         for entry in self.books.resolve_doubts(turn):
             self.saf.put(entry, turn)
 
@@ -61,10 +70,8 @@ class AcquirerHost(ConversationHost):
         return {
             "name": self.rules.name,
             "links": {name: {"up": link.is_up, **link.counters} for name, link in self.links.items()},
-            "merchants": [merchant._asdict() for merchant in self.directory.merchants.values()],
-            "terminals": [terminal._asdict() for terminal in self.directory.terminals.values()],
             "saf": saf,
-            **self.books.view(),
+            **overview(self.books),
         }
 
 

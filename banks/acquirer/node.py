@@ -10,6 +10,7 @@ from anyio.abc import TaskStatus
 
 from banks.acquirer.books import NETWORK
 from banks.acquirer.config import AcquirerConfig
+from banks.acquirer.desk import AcquirerDesk
 from banks.acquirer.host import GATEWAY, build_acquirer
 from banks.acquirer.store import METADATA
 from hsm_sim.client import HsmClient
@@ -17,7 +18,7 @@ from hsm_sim.zones.keeper import ZoneKeys
 from hsm_sim.zones.links import Neighbour, join_keys, mac_kind, spoken_on
 from iso import dialect
 from node.clock import BusinessClock
-from node.journal import Journal
+from node.journal import DatabaseUrl, Journal
 from node.journal import open_journal as journal_at
 from node.link import Protector
 from node.pipes import Pipes
@@ -26,9 +27,9 @@ from node.runtime import Runtime
 MIGRATIONS = "banks.acquirer.migrations"
 
 
-def open_journal(path: Path | None, *, power_safe: bool = False) -> Journal:
+def open_journal(place: Path | DatabaseUrl | None, *, power_safe: bool = False) -> Journal:
     """Return the acquirer's journal; see `node.journal.open_journal`."""
-    return journal_at(path, METADATA, MIGRATIONS, power_safe=power_safe)
+    return journal_at(place, METADATA, MIGRATIONS, power_safe=power_safe)
 
 
 class AcquirerNode:
@@ -76,6 +77,7 @@ class AcquirerNode:
             protectors |= sealed
         ports = {"hsm": hsm} if hsm is not None else {}
         self.runtime = Runtime(config.name, self.host, journal, clock, pipes, links, ports, protectors)
+        self.desk = AcquirerDesk(self.runtime, self.host)
 
     @property
     def address(self) -> str:

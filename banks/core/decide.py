@@ -2,78 +2,79 @@
 
 The causes are tried in the order of `Reason`; the first that applies decides. What a card is, is data in its row: no
 card number, and nothing that stands for one, is looked at here.
+
+Money that comes back is taken whatever happened to the plastic: a refund looks only at whether card and account are
+there. A PIN is checked if one came; cash and a change of PIN need one. Used-up PIN tries decline everything but a
+refund and the unblocking, which must be proven by the chip or the stripe.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from enum import Enum
 from typing import NamedTuple
 
-from banks.core.cards import ACTIVE, BLOCKED, DECLINE, EXPIRED, LOST, NO_LIMIT, STOLEN, Card
+from banks.core.asked import Asked
+from banks.core.cards import (
+    ACTIVE,
+    BLOCKED,
+    CLOSED,
+    DECLINE,
+    EXPIRED,
+    LOST,
+    NEW,
+    NO_LIMIT,
+    STOLEN,
+    UNLESS_ARRANGED,
+    WANTED,
+    Card,
+)
+from banks.core.kinds import Kind
+from banks.core.reasons import APPROVING, CODES, Reason
 
-PURCHASE, VERIFICATION = "00", "38"
-"""First two digits of DE 3 that an authorisation is decided for."""
+__all__ = [
+    "CODES",
+    "EXCEEDED",
+    "MATCH",
+    "NOT_ON_FILE",
+    "NOT_PROCESSED",
+    "NO_MATCH",
+    "UNAVAILABLE",
+    "Asked",
+    "Facts",
+    "Reason",
+    "Verdict",
+    "decide",
+]
 
 MATCH, NO_MATCH, NOT_PROCESSED, UNAVAILABLE = "M", "N", "P", "U"
-"""CVV2 results (DE 48.02): the HSM verified it; it did not; there was none or none is needed; the HSM did not say."""
+"""Results: the HSM verified it; it did not; there was none or none is needed; the HSM did not say. As in DE 48.02."""
+NOT_ON_FILE, EXCEEDED = "0", "X"
+"""More results of a PIN: the card has none; the HSM counted too many wrong ones for this account."""
 
-
-class Reason(Enum):
-    """Why a request got its response code: one value per cause, in the order in which they are tried."""
-
-    OVERTAKEN = "its reversal, or the advice of stand-in, has settled it"
-    UNSUPPORTED = "this processing code is not authorised here"
-    FACTS_MISSING = "the HSM did not answer"
-    NO_CARD = "no such card"
-    SCRIPTED = "the card's row scripts this answer"
-    CARD_LOST = "reported lost"
-    CARD_STOLEN = "reported stolen"
-    CARD_BLOCKED = "blocked"
-    CARD_EXPIRED = "expired in the card file"
-    EXPIRY_WRONG = "the expiry is not that of the card"
-    EXPIRY_PAST = "the expiry is in the past"
-    CVV2_WRONG = "the CVV2 does not match"
-    CVV2_ABSENT = "the card wants a CVV2"
-    NO_ACCOUNT = "no account in this currency"
-    OVER_LIMIT = "above the limit per authorisation"
-    OVER_VELOCITY = "too many authorisations today"
-    NO_FUNDS = "insufficient funds"
-    VERIFIED = "a valid card; nothing was to be held"
-    APPROVED = "approved"
-
-
-CODES: dict[Reason, str] = {
-    Reason.OVERTAKEN: "21",
-    Reason.UNSUPPORTED: "12",
-    Reason.FACTS_MISSING: "96",
-    Reason.NO_CARD: "14",
-    Reason.CARD_LOST: "41",
-    Reason.CARD_STOLEN: "43",
-    Reason.CARD_BLOCKED: "62",
-    Reason.CARD_EXPIRED: "54",
-    Reason.EXPIRY_WRONG: "54",
-    Reason.EXPIRY_PAST: "54",
-    Reason.CVV2_WRONG: "N7",
-    Reason.CVV2_ABSENT: "N7",
-    Reason.NO_ACCOUNT: "57",
-    Reason.OVER_LIMIT: "61",
-    Reason.OVER_VELOCITY: "65",
-    Reason.NO_FUNDS: "51",
-    Reason.VERIFIED: "00",
-    Reason.APPROVED: "00",
+_SPENDING = frozenset({Kind.PURCHASE, Kind.CASH, Kind.CASHBACK, Kind.PRE_AUTHORISATION, Kind.INCREMENT})
+_FIRST = frozenset({Kind.PURCHASE, Kind.CASH, Kind.CASHBACK, Kind.PRE_AUTHORISATION, Kind.VERIFICATION})
+"""What the card itself has to prove: an increment rests on its original."""
+_AUTHENTICATED = frozenset({Kind.PURCHASE, Kind.PRE_AUTHORISATION})
+_PIN_NEEDED = frozenset({Kind.CASH, Kind.PIN_CHANGE})
+_PARTIAL = frozenset({Kind.PURCHASE, Kind.PRE_AUTHORISATION})
+_PIN_WORK = frozenset({Kind.PIN_CHANGE, Kind.PIN_UNBLOCK})
+_DONE = {
+    Kind.BALANCE: Reason.BALANCE_TOLD,
+    Kind.PIN_CHANGE: Reason.PIN_CHANGED,
+    Kind.PIN_UNBLOCK: Reason.PIN_UNBLOCKED,
+    Kind.VERIFICATION: Reason.VERIFIED,
 }
-"""DE 39 per reason; SCRIPTED has the code of its card row. Source: shared facts, iso8583 3.4 and stripe 5."""
-
-_STATUS = {LOST: Reason.CARD_LOST, STOLEN: Reason.CARD_STOLEN, BLOCKED: Reason.CARD_BLOCKED}
-
-
-class Asked(NamedTuple):
-    """What the request wants. `expiry` is DE 14 (YYMM) or ""."""
-
-    processing_code: str
-    amount_minor: int
-    expiry: str
+_STATUS = {
+    CLOSED: Reason.CARD_CLOSED,
+    LOST: Reason.CARD_LOST,
+    STOLEN: Reason.CARD_STOLEN,
+    WANTED: Reason.CARD_WANTED,
+    BLOCKED: Reason.CARD_BLOCKED,
+    NEW: Reason.CARD_NEW,
+    EXPIRED: Reason.CARD_EXPIRED,
+}
+_TOKEN_FINE = ("", "V", "N")
+_ATC_MAX = 0xFFFF
 
 
 class Facts(NamedTuple):
@@ -87,30 +88,51 @@ class Facts(NamedTuple):
         A reversal of this request, or an advice about it, has been taken already.
     is_known
         False: the HSM did not say whose card it is.
-    cvv2
-        M, N, P or U.
     available_minor
         Of the card's account in the currency of the request; None if there is no such account.
+    cvv2, cvv, arqc, cavv
+        M, N, P or U.
+    pin
+        The same, or `NOT_ON_FILE` or `EXCEEDED`.
+    atc
+        The chip's counter; 0 without one.
+    atc_gap_max
+        How far the counter may be ahead of the last one; 0 = any distance.
+    token
+        DE 48.17: what the network's token service found.
+    avs
+        Letter of `banks.core.avs`; "" if no address came.
+    scripted
+        DE 39 of the script that is about this request, or "".
     """
 
     at: datetime
-    is_overtaken: bool
-    is_known: bool
-    cvv2: str
-    has_cvv2: bool
-    available_minor: int | None
+    is_overtaken: bool = False
+    is_known: bool = True
+    available_minor: int | None = None
+    cvv2: str = NOT_PROCESSED
+    cvv: str = NOT_PROCESSED
+    pin: str = NOT_PROCESSED
+    arqc: str = NOT_PROCESSED
+    cavv: str = NOT_PROCESSED
+    atc: int = 0
+    atc_gap_max: int = 0
+    token: str = ""
+    avs: str = ""
+    scripted: str = ""
 
 
 class Verdict(NamedTuple):
-    """DE 39 and why."""
+    """DE 39, why, and the amount that is approved (0 for a decline, and where nothing moves)."""
 
     code: str
     reason: Reason
+    amount_minor: int = 0
 
     @property
     def approves(self) -> bool:
         """Whether the request is approved, with or without a hold."""
-        return self.reason in (Reason.APPROVED, Reason.VERIFIED)
+        return self.reason in APPROVING
 
 
 def decide(facts: Facts, card: Card | None, asked: Asked) -> Verdict:
@@ -130,29 +152,54 @@ def decide(facts: Facts, card: Card | None, asked: Asked) -> Verdict:
     Verdict
         The first reason of `Reason` that applies, with its DE 39.
     """
-    if facts.is_overtaken:
-        return _verdict(Reason.OVERTAKEN)
-    if asked.processing_code[:2] not in (PURCHASE, VERIFICATION):
-        return _verdict(Reason.UNSUPPORTED)
-    if not facts.is_known:
-        return _verdict(Reason.FACTS_MISSING)
-    if card is None:
-        return _verdict(Reason.NO_CARD)
-    if card.scripted_code:
-        return Verdict(card.scripted_code, Reason.SCRIPTED)
-    reason = _card_reason(facts, card, asked) or _cvv2_reason(facts, card) or _money_reason(facts, card, asked)
-    return _verdict(reason)
-
-
-def _verdict(reason: Reason) -> Verdict:
+    reason = _first_reason(facts, card, asked)
+    if reason is Reason.APPROVED or reason is Reason.CREDITED:
+        return Verdict(CODES[reason], reason, asked.amount_minor)
+    if reason is Reason.SCRIPTED:
+        return Verdict(facts.scripted, reason)
+    if reason is Reason.PARTLY_APPROVED:
+        return Verdict(CODES[reason], reason, facts.available_minor or 0)
     return Verdict(CODES[reason], reason)
 
 
+def _first_reason(facts: Facts, card: Card | None, asked: Asked) -> Reason:
+    if facts.is_overtaken:
+        return Reason.OVERTAKEN
+    if asked.kind is Kind.UNKNOWN:
+        return Reason.UNSUPPORTED
+    if not facts.is_known or UNAVAILABLE in (facts.cvv2, facts.cvv, facts.pin, facts.arqc, facts.cavv):
+        return Reason.FACTS_MISSING
+    if card is None:
+        return Reason.NO_CARD
+    if facts.scripted:
+        return Reason.SCRIPTED
+    if asked.kind is Kind.REFUND:
+        return _refund_reason(facts, card, asked)
+    return (
+        _card_reason(facts, card, asked)
+        or _value_reason(facts, card, asked)
+        or _pin_reason(facts, card, asked)
+        or _chip_reason(facts, card, asked)
+        or _remote_reason(facts, card, asked)
+        or _use_reason(card, asked)
+        or _money_reason(facts, card, asked)
+    )
+
+
+def _refund_reason(facts: Facts, card: Card, asked: Asked) -> Reason:
+    if card.status == CLOSED:
+        return Reason.CARD_CLOSED
+    if not card.allows(asked.kind):
+        return Reason.KIND_REFUSED
+    return Reason.NO_ACCOUNT if facts.available_minor is None else Reason.CREDITED
+
+
 def _card_reason(facts: Facts, card: Card, asked: Asked) -> Reason | None:
-    this_month = f"{facts.at:%y%m}"
-    if card.status not in (ACTIVE, EXPIRED):
+    if card.status != ACTIVE:
         return _STATUS[card.status]
-    if card.status == EXPIRED or (card.expiry and card.expiry < this_month):
+    at = facts.at
+    this_month = f"{at.year % 100:02d}{at.month:02d}"  # A tenth of what strftime takes.
+    if card.expiry and card.expiry < this_month:
         return Reason.CARD_EXPIRED
     if asked.expiry and card.expiry and asked.expiry != card.expiry:
         return Reason.EXPIRY_WRONG
@@ -161,23 +208,83 @@ def _card_reason(facts: Facts, card: Card, asked: Asked) -> Reason | None:
     return None
 
 
-def _cvv2_reason(facts: Facts, card: Card) -> Reason | None:
-    if facts.cvv2 == NO_MATCH:
+def _value_reason(facts: Facts, card: Card, asked: Asked) -> Reason | None:
+    if facts.cvv == NO_MATCH:
+        return Reason.CVV_WRONG
+    if facts.cvv2 == NO_MATCH and not card.cvc_forgiven:
         return Reason.CVV2_WRONG
-    if facts.cvv2 == UNAVAILABLE:
-        return Reason.FACTS_MISSING
-    if not facts.has_cvv2 and card.cvc_absent == DECLINE:
-        return Reason.CVV2_ABSENT
+    if facts.cvv2 == NOT_PROCESSED and card.cvc_absent == DECLINE and asked.kind in _FIRST:
+        is_proven = MATCH in (facts.cvv, facts.arqc) or asked.is_merchant_initiated
+        return None if is_proven else Reason.CVV2_ABSENT
     return None
 
 
+def _pin_reason(facts: Facts, card: Card, asked: Asked) -> Reason | None:
+    if asked.kind is Kind.PIN_UNBLOCK:
+        return None
+    if facts.pin == EXCEEDED or (card.pin_method and card.pin_tries >= card.pin_tries_max):
+        return Reason.PIN_TRIES_EXCEEDED
+    if facts.pin == NOT_ON_FILE:
+        return Reason.PIN_NOT_ON_FILE
+    if facts.pin == NO_MATCH:
+        return Reason.PIN_WRONG
+    if facts.pin == NOT_PROCESSED and asked.kind in _PIN_NEEDED:
+        return Reason.PIN_ABSENT
+    return None
+
+
+def _chip_reason(facts: Facts, card: Card, asked: Asked) -> Reason | None:
+    if facts.arqc == NO_MATCH:
+        return Reason.ARQC_WRONG
+    if facts.arqc == NOT_PROCESSED:
+        return Reason.ARQC_ABSENT if card.scheme and asked.is_chip and asked.kind is not Kind.INCREMENT else None
+    gap = facts.atc - card.atc
+    if not card.atc < facts.atc <= _ATC_MAX or (facts.atc_gap_max and card.atc and gap > facts.atc_gap_max):
+        return Reason.ATC_REPLAYED
+    return None
+
+
+def _remote_reason(facts: Facts, card: Card, asked: Asked) -> Reason | None:
+    if facts.token not in _TOKEN_FINE:
+        return Reason.TOKEN_WRONG
+    if facts.cavv == NO_MATCH:
+        return Reason.CAVV_WRONG
+    if card.avs_required and facts.avs != "Y" and not asked.is_present and asked.kind in _FIRST:
+        return Reason.AVS_WRONG
+    if asked.kind is Kind.PIN_UNBLOCK and MATCH not in (facts.arqc, facts.cvv):
+        return Reason.NOT_PROVEN
+    if card.authentication and facts.cavv != MATCH and not asked.is_present and asked.kind in _AUTHENTICATED:
+        is_arranged = card.authentication == UNLESS_ARRANGED and asked.is_merchant_initiated
+        return None if is_arranged else Reason.AUTHENTICATION_WANTED
+    return None
+
+
+def _use_reason(card: Card, asked: Asked) -> Reason | None:
+    if not card.allows(asked.kind):
+        return Reason.KIND_REFUSED
+    return Reason.CATEGORY_REFUSED if card.refuses_category(asked.mcc) else None
+
+
 def _money_reason(facts: Facts, card: Card, asked: Asked) -> Reason:
-    if facts.available_minor is None:
+    if asked.kind in _PIN_WORK:
+        return _DONE[asked.kind]
+    available = facts.available_minor
+    if available is None:
         return Reason.NO_ACCOUNT
-    if card.limit_minor != NO_LIMIT and asked.amount_minor > card.limit_minor:
+    if asked.kind not in _SPENDING:
+        return _DONE[asked.kind]
+    amount = asked.amount_minor
+    if amount > card.limit_minor != NO_LIMIT:
         return Reason.OVER_LIMIT
-    if card.velocity_max != NO_LIMIT and card.used_today(facts.at) >= card.velocity_max:
+    if asked.cash_minor > card.cash_limit_minor != NO_LIMIT:
+        return Reason.OVER_CASH_LIMIT
+    is_more = asked.kind is Kind.INCREMENT
+    if card.velocity_max != NO_LIMIT and not is_more and card.used_today(facts.at) >= card.velocity_max:
         return Reason.OVER_VELOCITY
-    if asked.amount_minor > facts.available_minor:
-        return Reason.NO_FUNDS
-    return Reason.APPROVED if asked.amount_minor else Reason.VERIFIED
+    if card.day_limit_minor != NO_LIMIT and card.used_today_minor(facts.at) + amount > card.day_limit_minor:
+        return Reason.OVER_DAY_LIMIT
+    if amount <= available:
+        return Reason.APPROVED
+    if asked.takes_partial and available > 0 and asked.kind in _PARTIAL:
+        return Reason.PARTLY_APPROVED
+    return Reason.NO_FUNDS

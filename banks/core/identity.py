@@ -43,7 +43,18 @@ def payment_name(message: Message) -> str:
     """Return the name that all messages of one payment share: DE 32, 37 and 41; "" without DE 37."""
     if not message.rrn:
         return ""
-    return f"payment/{_without_zeros(message.acquirer_id)}/{message.rrn}/{message.terminal}"
+    return payment_of(message.acquirer_id, message.rrn, message.terminal)
+
+
+def payment_of(acquirer: str, rrn: str, terminal: str) -> str:
+    """Return the name of a payment by DE 32, 37 and 41.
+
+    Examples
+    --------
+    >>> payment_of("00000400001", "607309000001", "TERM0001")
+    'payment/400001/607309000001/TERM0001'
+    """
+    return f"payment/{_without_zeros(acquirer)}/{rrn}/{terminal}"
 
 
 def original_name(message: Message) -> str:

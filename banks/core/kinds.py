@@ -10,6 +10,8 @@ from iso import Message
 class Kind(Enum):
     """What is wanted. Completions, reversals and stand-in's advices are told by their MTI and are no kinds."""
 
+    __hash__ = object.__hash__  # Each is there once. Enum's own hash is a call of a Python function for every request.
+
     PURCHASE = "purchase"
     CASH = "cash withdrawal"
     CASHBACK = "purchase with cashback"

@@ -6,7 +6,7 @@ a young node need not ask its journal about requests that it cannot have seen.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Generic, Protocol, TypeVar
 
@@ -39,7 +39,7 @@ class Memory(Generic[R]):
         self._settled_max = settled_max
         self._records: dict[str, R] = {}
         self._named: dict[str, list[R]] = {}
-        self._settled: deque[str] = deque()
+        self._settled: OrderedDict[str, None] = OrderedDict()
         self._pins: dict[str, int] = {}
 
     def get(self, key: str) -> R | None:
@@ -58,14 +58,20 @@ class Memory(Generic[R]):
 
     def settle(self, record: R) -> None:
         """Let a record go once `settled_max` others have been settled after it."""
-        self._settled.append(record.key)
-        for _ in range(len(self._settled) - self._settled_max):
-            oldest = self._settled.popleft()
+        settled = self._settled
+        settled[record.key] = None
+        settled.move_to_end(record.key)
+        for _ in range(len(settled) - self._settled_max):
+            oldest, _ = settled.popitem(last=False)
             if oldest in self._pins:
-                self._settled.append(oldest)
+                settled[oldest] = None
             elif oldest in self._records:
                 self.is_complete = False
                 self.forget(self._records[oldest])
+
+    def reopen(self, record: R) -> None:
+        """Keep a settled record until it is settled again: a conversation has taken it up."""
+        self._settled.pop(record.key, None)
 
     def pin(self, record: R) -> None:
         """Keep a record for a conversation that still needs it, however many others are settled meanwhile."""
@@ -80,6 +86,7 @@ class Memory(Generic[R]):
     def forget(self, record: R) -> None:
         """Drop a record."""
         self._records.pop(record.key, None)
+        self._settled.pop(record.key, None)
         for name in record.names():
             others = [other for other in self._named.get(name, ()) if other is not record]
             if others:

@@ -10,26 +10,52 @@ REQUESTS, TOMBSTONES, COUNTERS = "requests", "tombstones", "counters"
 DECIDING = "deciding"
 """In memory only: a decision that did not become durable was never taken."""
 APPROVED, DECLINED, REVERSED, TAKEN = "approved", "declined", "reversed", "taken"
-"""`taken`: a reversal or an advice that changed nothing."""
+"""`reversed`: its effect has been taken back as a whole. `taken`: answered, and without an effect of its own."""
+
+HOLD, CHARGE, CREDIT, UNDO = "hold", "charge", "credit", "undo"
+"""Effects: money set aside for a payment; money that the payment takes (a completion, a single-message purchase, a
+forced post); money that it gives back (a refund); a reversal, which lowers what another message did. "" is none."""
+
+_ADVICES = ("12", "22")
 
 
 class RequestRow(NamedTuple):
-    """One request with the answer it got. Neither PAN nor CVV2 nor cryptogram is in it.
+    """One request with the answer it got. Neither PAN nor CVV2 nor cryptogram nor PIN is in it.
 
     Attributes
     ----------
     key
         Business key, primary key.
+    mti
+        "" for what came by no message: a presentment.
     own
         Name by DE 32, 11 and 7.
     payment
-        Name by DE 32, 37 and 41; "" without DE 37.
+        Name that all messages of one payment share.
     original
-        For an advice: the name of the request it is about; else "".
+        For an advice and a reversal: the name of the request it is about; else "".
+    amount_minor
+        What was approved, in the currency of the account; of a request that was not: what it asked for.
     reason
         Name of a `Reason`, or what was done.
     hold
-        Identifier of its hold, or "".
+        Identifier of its latest hold, or "".
+    effect
+        hold, charge, credit, undo or "".
+    left_minor
+        How much of the amount stands after reversals; for a reversal, how much it lets stand.
+    posted_minor
+        How much of that has been posted to the account.
+    until
+        Seconds since 1970 at which its hold ends by itself, 0 = it has none.
+    capture
+        Of a charge: two digits and F or P, as in DE 48.16.
+    arn
+        Acquirer reference number of the presentment that posted it, or "".
+    merchant_amount
+        What the merchant asked for, as "currency/amount", where the account is billed in another currency; else "".
+    answer
+        What its answer carries beyond the echo, DE 38 and 39, as a JSON object by element; "" for nothing.
     """
 
     key: str
@@ -46,9 +72,31 @@ class RequestRow(NamedTuple):
     code: str
     reason: str
     authorisation_code: str
-    cvv2_result: str
     hold: str
     at: str
+    effect: str = ""
+    left_minor: int = 0
+    posted_minor: int = 0
+    until: int = 0
+    capture: str = ""
+    arn: str = ""
+    merchant_amount: str = ""
+    answer: str = ""
+
+    @property
+    def is_advice(self) -> bool:
+        """Whether it told what had been decided elsewhere."""
+        return self.mti[1:3] in _ADVICES
+
+    @property
+    def is_completion(self) -> bool:
+        """Whether it takes its amount from what its payment holds, rather than from the account."""
+        return self.effect == CHARGE and not self.original and self.mti[1:3] in ("22", "")
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing of its payment is to be held any longer."""
+        return self.capture.endswith("F")
 
 
 class TombstoneRow(NamedTuple):
@@ -88,12 +136,18 @@ class TakenRequest:
         return self.row.state == DECIDING
 
     def names(self) -> Iterable[str]:
-        """Return the names by which other messages refer to it."""
-        return {name for name in (self.row.own, self.row.payment, self.row.original) if name}
+        """Return the names by which other messages refer to it, each once."""
+        row = self.row
+        own, payment, original = row.own, row.payment, row.original
+        if payment == own:
+            payment = ""
+        if original in (own, payment):
+            original = ""
+        return [name for name in (own, payment, original) if name]
 
 
 def authorisation_code(number: int) -> str:
-    """Return DE 38 for the nth approval: six digits that repeat only after a million approvals.
+    """Return DE 38 for the nth request: six digits that repeat only after a million of them.
 
     Examples
     --------

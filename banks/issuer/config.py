@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from importlib import resources
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from banks.core.cards import Card
-from banks.issuer.books import WEEK_S, IssuerRules
+from banks.core.cards import ACTIVE, ALLOW, CARD_RULES, CHECK, NO_LIMIT, NUMERIC, PIN_TRIES_MAX, Card
+from banks.issuer.books import IssuerRules
 from banks.issuer.seeding import CardSeed
+from banks.issuer.settings import IssuerSettings, ScriptSection
+from banks.ledger.rows import GREATEST_MINOR
 from hsm_sim.zones.settings import KeySettings, Mac
 from iso import ConfigError
 from iso.masks import luhn_valid, mask_pan, mask_text
@@ -27,21 +30,42 @@ _PAN_RULE = "must be 13 to 19 digits with a valid check digit"
 
 
 class CardSection(Section):
-    """One card to issue. What a column means: `banks.core.cards.Card`."""
+    """One card to issue. What a column means: `banks.core.cards.Card`; what may stand in it: `CARD_RULES`."""
 
     pan: str = Field(repr=False)
     about: str = ""
-    balance_minor: int = Field(default=0, ge=0)
-    expiry: str = Field(default="", pattern=r"^(\d\d(0[1-9]|1[0-2]))?$")
-    status: Literal["active", "blocked", "lost", "stolen", "expired"] = "active"
-    cvc_rule: Literal["check", "any"] = "check"
-    cvc_absent: Literal["allow", "decline"] = "allow"
-    cvk: str = Field(default="", pattern=r"^(K[0-9A-F]{3})?$")
-    limit_minor: int = Field(default=-1, ge=-1)
-    velocity_max: int = Field(default=-1, ge=-1)
-    scripted_code: str = Field(default="", pattern=r"^([0-9A-Z]{2})?$")
-    answer_after_ms: int = Field(default=0, ge=0, le=600_000)
-    answers: bool = True
+    balance_minor: int = Field(default=0, ge=0, le=GREATEST_MINOR)
+    account: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9/_-]{0,63})?$")
+    expiry: str = ""
+    status: str = ACTIVE
+    cvc_rule: str = CHECK
+    cvc_absent: str = ALLOW
+    cvc_forgiven: bool = False
+    cvk: str = ""
+    service_code: str = ""
+    limit_minor: int = NO_LIMIT
+    cash_limit_minor: int = NO_LIMIT
+    day_limit_minor: int = NO_LIMIT
+    velocity_max: int = NO_LIMIT
+    kinds: str = ""
+    mccs_refused: str = ""
+    authentication: str = ""
+    avs_address: str = ""
+    avs_postcode: str = ""
+    avs_required: bool = False
+    pin_method: str = ""
+    pvk: str = ""
+    pvki: str = ""
+    pin_value: str = Field(default="", repr=False)
+    pin_table: str = ""
+    pin_validation: str = ""
+    pin_tries_max: int = PIN_TRIES_MAX
+    pin_tries: int = 0
+    scheme: str = ""
+    psn: str = ""
+    mk_ac: str = ""
+    atc: int = 0
+    scripts: tuple[ScriptSection, ...] = ()
 
     @field_validator("pan")
     @classmethod
@@ -50,24 +74,20 @@ class CardSection(Section):
             raise ValueError(_PAN_RULE)
         return pan
 
+    @field_validator(*CARD_RULES)
+    @classmethod
+    def _may_stand_in_the_file(cls, value: str | int, info: ValidationInfo) -> str | int:
+        written = str(int(value)) if isinstance(value, int) else value
+        if not re.fullmatch(CARD_RULES[str(info.field_name)], written, re.ASCII):
+            raise ValueError(f"must look like {CARD_RULES[str(info.field_name)]}")
+        return value
+
     def seed(self) -> CardSeed:
         """Return what the issuer's seeding takes."""
-        card = Card(
-            fingerprint="",
-            last4=self.pan[-4:],
-            account="",
-            expiry=self.expiry,
-            status=self.status,
-            cvc_rule=self.cvc_rule,
-            cvc_absent=self.cvc_absent,
-            cvk=self.cvk,
-            limit_minor=self.limit_minor,
-            velocity_max=self.velocity_max,
-            scripted_code=self.scripted_code,
-            answer_after_ms=self.answer_after_ms,
-            answers=int(self.answers),
-        )
-        return CardSeed(self.pan, card, self.balance_minor)
+        columns = {name: getattr(self, name) for name in CARD_RULES}
+        numbers = {name: int(value) for name, value in columns.items() if name in NUMERIC}
+        card = Card("", self.pan[-4:], self.account)._replace(**{**columns, **numbers})
+        return CardSeed(self.pan, card, self.balance_minor, tuple(script.row() for script in self.scripts))
 
 
 class _SeedFile(Section):
@@ -75,7 +95,7 @@ class _SeedFile(Section):
     cards: tuple[CardSection, ...] = ()
 
 
-class IssuerConfig(Section):
+class IssuerConfig(IssuerSettings):
     """One issuer of the topology.
 
     Attributes
@@ -86,8 +106,6 @@ class IssuerConfig(Section):
         Card ranges that are its own, as prefixes.
     foreign_bins
         Ranges of the other issuers; on a card that both match, the longer prefix wins.
-    hold_s
-        Seconds of business time until a hold expires.
     """
 
     name: str = Field(min_length=1)
@@ -98,8 +116,6 @@ class IssuerConfig(Section):
     currencies: tuple[str, ...] = CURRENCIES
     hsm_timeout_s: float = Field(default=2.0, gt=0)
     answer_timeout_s: float = Field(default=8.0, gt=0)
-    hold_s: int = Field(default=WEEK_S, gt=0)
-    settled_max: int = Field(default=50_000, ge=100)
     links: LinkSettings = LinkSettings()
     mac: Mac = "dialect"
     keys: KeySettings = KeySettings()
@@ -112,6 +128,13 @@ class IssuerConfig(Section):
             answer_timeout_s=self.answer_timeout_s,
             hold_s=self.hold_s,
             settled_max=self.settled_max,
+            messages=self.messages,
+            hold_days=self.hold_days,
+            completed_days=self.completed_days,
+            tolerance_percent=self.tolerance_percent,
+            known_cards_max=self.known_cards_max,
+            atc_gap_max=self.atc_gap_max,
+            verification_code=self.verification_code,
         )
 
     def own(self, cards: Iterable[CardSection]) -> list[CardSection]:

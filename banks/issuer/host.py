@@ -24,7 +24,9 @@ class IssuerHost(ConversationHost):
         super().__init__(links)
         self.rules = rules
         self.books = IssuerBooks(rules)
-        self.handler = IssuerHandler(self.books, self.desk, Joins(self)).answer
+        handler = IssuerHandler(self.books, self.desk, Joins(self))
+        self.records = handler.records
+        self.handler = handler.answer
 
     def restore(self, rows: Mapping[str, Sequence[Row]]) -> None:
         """Take the rows of a restart, before the first event."""

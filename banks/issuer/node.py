@@ -10,7 +10,9 @@ import anyio
 from anyio.abc import TaskStatus
 
 from banks.issuer.config import CardSection, IssuerConfig
+from banks.issuer.desk import IssuerDesk
 from banks.issuer.host import NETWORK, build_issuer
+from banks.issuer.scripting import replace_configured
 from banks.issuer.seeding import change_card, cvv2_of, seed
 from banks.issuer.store import METADATA
 from hsm_sim.client import HsmClient
@@ -18,7 +20,7 @@ from hsm_sim.zones.links import Neighbour, join_keys, mac_kind, spoken_on
 from iso import dialect
 from iso.errors import CardrailsError
 from node.clock import BusinessClock
-from node.journal import Journal
+from node.journal import DatabaseUrl, Journal
 from node.journal import open_journal as journal_at
 from node.pipes import Pipes
 from node.runtime import Runtime
@@ -28,9 +30,9 @@ SEED_ATTEMPTS = 15
 """Each waits for the HSM as long as one question may take."""
 
 
-def open_journal(path: Path | None, *, power_safe: bool = False) -> Journal:
+def open_journal(place: Path | DatabaseUrl | None, *, power_safe: bool = False) -> Journal:
     """Return the issuer's journal; see `node.journal.open_journal`."""
-    return journal_at(path, METADATA, MIGRATIONS, power_safe=power_safe)
+    return journal_at(place, METADATA, MIGRATIONS, power_safe=power_safe)
 
 
 class IssuerNode:
@@ -60,7 +62,9 @@ class IssuerNode:
         network = Neighbour(NETWORK, "switch", 0, mac_kind(dialect(config.dialect), config.mac))
         rules = config.keys.rules(is_owner=False, hsm_timeout_s=config.hsm_timeout_s)
         self.keys, protectors = join_keys(self.host, hsm, [network], rules)
+        self.host.books.pin_places = lambda aes: self.keys.pin_places(NETWORK, aes=aes)
         self.runtime = Runtime(config.name, self.host, journal, clock, pipes, [link], {"hsm": hsm}, protectors)
+        self.desk = IssuerDesk(self.runtime, self.host, config)
         self._seeds = [card.seed() for card in config.own(cards)]
 
     @property
@@ -84,6 +88,7 @@ class IssuerNode:
         async with anyio.create_task_group() as tasks:
             await tasks.start(self.runtime.run)
             await self._seed()
+            await self.runtime.call(self._configure)
             task_status.started()
 
     async def change_card(self, pan: str, **changes: str | int) -> None:
@@ -97,6 +102,9 @@ class IssuerNode:
     def view(self) -> dict[str, Any]:
         """Summarise for the control port, without card numbers."""
         return self.host.view()
+
+    async def _configure(self) -> None:
+        replace_configured(self.host.books, [script.row() for script in self.config.scripts], self.host.desk.turn)
 
     async def _seed(self) -> None:
         for _ in range(SEED_ATTEMPTS):

@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from banks.core.cards import Card, account_name
+from banks.core.scripts import SEEDED, ScriptRow
 from banks.issuer.books import EQUITY
 from banks.issuer.host import IssuerHost
+from banks.issuer.scripting import put_script
+from banks.ledger import Outcome
 from hsm_sim.core.indexes import CVK
 from hsm_sim.requests import CvvMade, Fingerprint, Fingerprinted, MakeCvv
 from iso.errors import CardrailsError
@@ -19,11 +22,15 @@ from iso.masks import mask_pan
 
 
 class CardSeed(NamedTuple):
-    """A card to issue. `card` lacks its fingerprint, and its account where that is to follow from the fingerprint."""
+    """A card to issue. `card` lacks its fingerprint, and its account where that is to follow from the fingerprint.
+
+    `scripts` lack their number and the card's fingerprint.
+    """
 
     pan: str
     card: Card
     balance_minor: int
+    scripts: tuple[ScriptRow, ...] = ()
 
     def __repr__(self) -> str:
         return f"CardSeed({mask_pan(self.pan)})"
@@ -90,6 +97,8 @@ def _issue(host: IssuerHost, item: CardSeed, fingerprint: str, currencies: Seque
     ledger, turn = host.books.ledger, host.desk.turn
     account = item.card.account or f"card/{item.card.last4}/{fingerprint[3:11]}"
     host.books.put_card(item.card._replace(fingerprint=fingerprint, account=account), turn)
+    for script in item.scripts:
+        put_script(host.books, script._replace(card=fingerprint, source=SEEDED), turn)
     for currency in currencies:
         name, equity = account_name(account, currency), account_name(EQUITY, currency)
         if name in ledger.accounts:
@@ -97,4 +106,5 @@ def _issue(host: IssuerHost, item: CardSeed, fingerprint: str, currencies: Seque
         ledger.open_account(equity, currency, turn, may_overdraw=True)
         ledger.open_account(name, currency, turn)
         if item.balance_minor:
-            ledger.transfer(equity, name, item.balance_minor, "opening balance", turn)
+            outcome = ledger.transfer(equity, name, item.balance_minor, "opening balance", turn)
+            assert outcome is Outcome.DONE, f"an opening balance is an amount that one order may move: {outcome.value}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
 
+from banks.store import ledger_tables
 from node.journal import zone_keys_table
 
 METADATA = MetaData()
 
+ledger_tables(METADATA)
 zone_keys_table(METADATA)
 
 Table(
@@ -23,11 +25,46 @@ Table(
     Column("cvk", Text, nullable=False),
     Column("limit_minor", BigInteger, nullable=False),
     Column("velocity_max", Integer, nullable=False),
-    Column("scripted_code", Text, nullable=False),
-    Column("answer_after_ms", Integer, nullable=False),
-    Column("answers", Integer, nullable=False),
     Column("used_on", Text, nullable=False),
     Column("used", Integer, nullable=False),
+    Column("used_minor", BigInteger, nullable=False),
+    Column("cvc_forgiven", Integer, nullable=False),
+    Column("service_code", Text, nullable=False),
+    Column("cash_limit_minor", BigInteger, nullable=False),
+    Column("day_limit_minor", BigInteger, nullable=False),
+    Column("kinds", Text, nullable=False),
+    Column("mccs_refused", Text, nullable=False),
+    Column("authentication", Text, nullable=False),
+    Column("avs_address", Text, nullable=False),
+    Column("avs_postcode", Text, nullable=False),
+    Column("avs_required", Integer, nullable=False),
+    Column("pin_method", Text, nullable=False),
+    Column("pvk", Text, nullable=False),
+    Column("pvki", Text, nullable=False),
+    Column("pin_value", Text, nullable=False),
+    Column("pin_table", Text, nullable=False),
+    Column("pin_validation", Text, nullable=False),
+    Column("pin_tries_max", Integer, nullable=False),
+    Column("pin_tries", Integer, nullable=False),
+    Column("scheme", Text, nullable=False),
+    Column("psn", Text, nullable=False),
+    Column("mk_ac", Text, nullable=False),
+    Column("atc", Integer, nullable=False),
+)
+
+Table(
+    "scripts",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("card", Text, nullable=False),
+    Column("condition", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("delay_ms", Integer, nullable=False),
+    Column("answers", Integer, nullable=False),
+    Column("times", BigInteger, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    info={"open": ("state", ("open",))},
 )
 
 Table(
@@ -47,9 +84,16 @@ Table(
     Column("code", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("authorisation_code", Text, nullable=False),
-    Column("cvv2_result", Text, nullable=False),
     Column("hold", Text, nullable=False),
     Column("at", Text, nullable=False),
+    Column("effect", Text, nullable=False, server_default=""),
+    Column("left_minor", BigInteger, nullable=False, server_default="0"),
+    Column("posted_minor", BigInteger, nullable=False, server_default="0"),
+    Column("until", BigInteger, nullable=False, server_default="0"),
+    Column("capture", Text, nullable=False, server_default=""),
+    Column("arn", Text, nullable=False, server_default=""),
+    Column("merchant_amount", Text, nullable=False, server_default=""),
+    Column("answer", Text, nullable=False, server_default=""),
     info={"open": None},
 )
 
@@ -65,51 +109,4 @@ Table(
     METADATA,
     Column("name", Text, primary_key=True),
     Column("value", BigInteger, nullable=False),
-)
-
-Table(
-    "accounts",
-    METADATA,
-    Column("name", Text, primary_key=True),
-    Column("currency", Text, nullable=False),
-    Column("posted_minor", BigInteger, nullable=False),
-    Column("held_minor", BigInteger, nullable=False),
-    Column("may_overdraw", Integer, nullable=False),
-)
-
-Table(
-    "holds",
-    METADATA,
-    Column("identifier", Text, primary_key=True),
-    Column("account", Text, nullable=False),
-    Column("amount_minor", BigInteger, nullable=False),
-    Column("state", Text, nullable=False, index=True),
-    Column("made_at", BigInteger, nullable=False),
-    Column("expires_at", BigInteger, nullable=False),
-    Column("reference", Text, nullable=False),
-    info={"open": ("state", ("open",))},
-)
-
-Table(
-    "entries",
-    METADATA,
-    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
-    Column("at", BigInteger, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("debit", Text, nullable=False),
-    Column("credit", Text, nullable=False),
-    Column("currency", Text, nullable=False),
-    Column("amount_minor", BigInteger, nullable=False),
-    Column("hold", Text, nullable=False),
-    Column("reference", Text, nullable=False),
-    Column("hash", Text, nullable=False),
-    info={"append_only": True, "open": None},
-)
-
-Table(
-    "heads",
-    METADATA,
-    Column("name", Text, primary_key=True),
-    Column("sequence", BigInteger, nullable=False),
-    Column("hash", Text, nullable=False),
 )

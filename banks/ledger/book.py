@@ -1,4 +1,4 @@
-"""The book: accounts, holds, and the only five ways to change them.
+"""The book: accounts, holds, and the only six ways to change them.
 
 The working set (balances and open holds) is in memory and decides; every change is recorded as rows of the turn, so
 that what is decided here is durable before anything of the turn leaves the node. A balance is credits minus debits:
@@ -15,13 +15,14 @@ from heapq import heapify, heappop, heappush
 from banks.ledger import rows
 from banks.ledger.chain import entry_hash
 from banks.ledger.rows import AccountRow, EntryRow, HeadRow, HoldRow, Outcome
+from iso.money import currency as currency_of
 from node.core.turn import Turn
 
 
 class Account:
     """One account. `available_minor` is what a new hold or payment may take."""
 
-    __slots__ = ("currency", "held_minor", "may_overdraw", "name", "posted_minor")
+    __slots__ = ("currency", "held_minor", "last", "may_overdraw", "name", "posted_minor")
 
     def __init__(self, row: AccountRow) -> None:
         self.name = row.name
@@ -29,6 +30,7 @@ class Account:
         self.posted_minor = row.posted_minor
         self.held_minor = row.held_minor
         self.may_overdraw = bool(row.may_overdraw)
+        self.last = row.last
 
     @property
     def available_minor(self) -> int:
@@ -37,7 +39,9 @@ class Account:
 
     def row(self) -> AccountRow:
         """Return the account as it is stored."""
-        return AccountRow(self.name, self.currency, self.posted_minor, self.held_minor, int(self.may_overdraw))
+        return AccountRow(
+            self.name, self.currency, self.posted_minor, self.held_minor, int(self.may_overdraw), self.last
+        )
 
 
 class Ledger:
@@ -50,6 +54,11 @@ class Ledger:
         self._expiries: list[tuple[int, str]] = []
         self._head = HeadRow(rows.ENTRIES, 0, rows.FIRST_HASH)
 
+    @property
+    def head(self) -> HeadRow:
+        """Where the chain ends."""
+        return self._head
+
     def restore(self, accounts: Iterable[AccountRow], holds: Iterable[HoldRow], heads: Iterable[HeadRow]) -> None:
         """Take back balances, open holds and the end of the chain; no entry is read."""
         for account in accounts:
@@ -61,21 +70,32 @@ class Ledger:
             self._head = head
 
     def open_account(self, name: str, currency: str, turn: Turn, *, may_overdraw: bool = False) -> Account:
-        """Return the account of this name, opened with a balance of zero if it is new."""
+        """Return the account of this name, opened with a balance of zero if it is new.
+
+        Raises
+        ------
+        IsoError
+            `currency` (ISO 4217 numeric) is not in the table of `iso.money`.
+        """
         account = self.accounts.get(name)
         if account is None:
-            account = self.accounts[name] = Account(AccountRow(name, currency, 0, 0, int(may_overdraw)))
+            row = AccountRow(name, currency_of(currency).numeric, 0, 0, int(may_overdraw))
+            account = self.accounts[name] = Account(row)
             turn.store(rows.ACCOUNTS, account.row())
         return account
 
-    def transfer(self, debit: str, credit: str, amount_minor: int, reference: str, turn: Turn) -> Outcome:
-        """Move money from one account to another."""
+    def transfer(
+        self, debit: str, credit: str, amount_minor: int, reference: str, turn: Turn, *, forced: bool = False
+    ) -> Outcome:
+        """Move money from one account to another; `forced` as for a hold."""
         outcome = self._pair(debit, credit, amount_minor)
         if outcome is not Outcome.DONE:
             return outcome
         payer, payee = self.accounts[debit], self.accounts[credit]
-        if amount_minor > payer.available_minor and not payer.may_overdraw:
+        if amount_minor > payer.available_minor and not (forced or payer.may_overdraw):
             return Outcome.INSUFFICIENT_FUNDS
+        if _would_be_too_great(payer, payee, amount_minor):
+            return Outcome.BALANCE_TOO_GREAT
         self._move(payer, payee, amount_minor)
         self._enter(rows.TRANSFER, payer, payee, amount_minor, "", reference, turn)
         return Outcome.DONE
@@ -97,6 +117,8 @@ class Ledger:
         ----------
         identifier
             Never used before; an open hold of that name is reported as HOLD_EXISTS.
+        amount_minor
+            1 to `rows.GREATEST_MINOR`.
         lasts_s
             Seconds of business time until it expires.
         forced
@@ -104,6 +126,8 @@ class Ledger:
         """
         if amount_minor <= 0:
             return Outcome.AMOUNT_NOT_POSITIVE
+        if amount_minor > rows.GREATEST_MINOR:
+            return Outcome.AMOUNT_TOO_GREAT
         if identifier in self.holds:
             return Outcome.HOLD_EXISTS
         holder = self.accounts.get(account)
@@ -111,6 +135,8 @@ class Ledger:
             return Outcome.NO_ACCOUNT
         if amount_minor > holder.available_minor and not (forced or holder.may_overdraw):
             return Outcome.INSUFFICIENT_FUNDS
+        if holder.held_minor + amount_minor > rows.GREATEST_BALANCE_MINOR:
+            return Outcome.BALANCE_TOO_GREAT
         at = int(turn.at.timestamp())
         made = HoldRow(identifier, account, amount_minor, rows.OPEN, at, at + lasts_s, reference)
         self._remember(made)
@@ -119,30 +145,52 @@ class Ledger:
         self._enter(rows.HOLD, holder, holder, amount_minor, identifier, reference, turn)
         return Outcome.DONE
 
-    def post(self, identifier: str, credit: str, amount_minor: int, reference: str, turn: Turn) -> Outcome:
-        """End a hold by moving its final amount, at most what was held; the rest becomes available again."""
-        if amount_minor <= 0:
-            return Outcome.AMOUNT_NOT_POSITIVE
+    def post(
+        self, identifier: str, credit: str, amount_minor: int, reference: str, turn: Turn, *, final: bool = True
+    ) -> Outcome:
+        """Move held money, at most what is held.
+
+        Parameters
+        ----------
+        final
+            True: the hold ends, and what is left of it becomes available again. False: what is left stays held.
+        """
         held = self.holds.get(identifier)
-        if held is None:
-            return Outcome.HOLD_NOT_OPEN
+        outcome = _of_a_part(held, amount_minor)
+        if outcome is not Outcome.DONE or held is None:
+            return outcome
         outcome = self._pair(held.account, credit, amount_minor)
         if outcome is not Outcome.DONE:
             return outcome
         if amount_minor > held.amount_minor:
             return Outcome.EXCEEDS_HOLD
-        payer, payee = self._end(held, rows.POSTED, turn), self.accounts[credit]
+        payer, payee = self.accounts[held.account], self.accounts[credit]
+        if _would_be_too_great(payer, payee, amount_minor):
+            return Outcome.BALANCE_TOO_GREAT
+        is_part = not final and amount_minor < held.amount_minor
+        if is_part:
+            self._lower(held, amount_minor, turn)
+        else:
+            self._end(held, rows.POSTED, turn)
         self._move(payer, payee, amount_minor)
-        self._enter(rows.POST, payer, payee, amount_minor, identifier, reference, turn)
+        self._enter(rows.POST_PART if is_part else rows.POST, payer, payee, amount_minor, identifier, reference, turn)
         return Outcome.DONE
 
-    def void(self, identifier: str, reference: str, turn: Turn) -> Outcome:
-        """End a hold without moving money."""
+    def void(self, identifier: str, reference: str, turn: Turn, amount_minor: int | None = None) -> Outcome:
+        """Release held money without moving it; `amount_minor` None or all of it ends the hold."""
         held = self.holds.get(identifier)
-        if held is None:
-            return Outcome.HOLD_NOT_OPEN
-        account = self._end(held, rows.VOIDED, turn)
-        self._enter(rows.VOID, account, account, held.amount_minor, identifier, reference, turn)
+        amount = held.amount_minor if held is not None and amount_minor is None else amount_minor
+        outcome = _of_a_part(held, 1 if amount is None else amount)
+        if outcome is not Outcome.DONE or held is None or amount is None:
+            return outcome
+        if amount > held.amount_minor:
+            return Outcome.EXCEEDS_HOLD
+        if amount < held.amount_minor:
+            account = self._lower(held, amount, turn)
+            self._enter(rows.VOID_PART, account, account, amount, identifier, reference, turn)
+        else:
+            account = self._end(held, rows.VOIDED, turn)
+            self._enter(rows.VOID, account, account, amount, identifier, reference, turn)
         return Outcome.DONE
 
     def expire(self, turn: Turn) -> list[str]:
@@ -169,6 +217,8 @@ class Ledger:
     def _pair(self, debit: str, credit: str, amount_minor: int) -> Outcome:
         if amount_minor <= 0:
             return Outcome.AMOUNT_NOT_POSITIVE
+        if amount_minor > rows.GREATEST_MINOR:
+            return Outcome.AMOUNT_TOO_GREAT
         payer, payee = self.accounts.get(debit), self.accounts.get(credit)
         if payer is None or payee is None:
             return Outcome.NO_ACCOUNT
@@ -183,6 +233,14 @@ class Ledger:
     def _remember(self, hold: HoldRow) -> None:
         self.holds[hold.identifier] = hold
         heappush(self._expiries, (hold.expires_at, hold.identifier))
+
+    def _lower(self, held: HoldRow, amount_minor: int, turn: Turn) -> Account:
+        lowered = held._replace(amount_minor=held.amount_minor - amount_minor)
+        self.holds[held.identifier] = lowered
+        account = self.accounts[held.account]
+        account.held_minor -= amount_minor
+        turn.store(rows.HOLDS, lowered)
+        return account
 
     def _end(self, held: HoldRow, state: str, turn: Turn) -> Account:
         del self.holds[held.identifier]
@@ -200,11 +258,43 @@ class Ledger:
     ) -> None:
         sequence = self._head.sequence + 1
         at = int(turn.at.timestamp())
-        entry = EntryRow(sequence, at, kind, debit.name, credit.name, debit.currency, amount_minor, hold, reference, "")
-        entry = entry._replace(hash=entry_hash(self._head.hash, entry))
-        self._head = HeadRow(rows.ENTRIES, sequence, entry.hash)
-        turn.store(rows.ENTRIES, entry)
-        turn.store(rows.HEADS, self._head)
-        turn.store(rows.ACCOUNTS, debit.row())
+        name, before = debit.name, debit.last
+        hashed = (sequence, at, kind, name, credit.name, debit.currency, amount_minor, hold, reference)
+        digest = entry_hash(self._head.hash, hashed)
+        turn.store(rows.ENTRIES, EntryRow(*hashed, digest, before, credit.last))
+        debit.last = credit.last = sequence
+        self._head = HeadRow(rows.ENTRIES, sequence, digest)
+        _store_last(rows.HEADS, self._head, turn)
+        _store_last(rows.ACCOUNTS, debit.row(), turn)
         if credit is not debit:
-            turn.store(rows.ACCOUNTS, credit.row())
+            _store_last(rows.ACCOUNTS, credit.row(), turn)
+
+
+def _of_a_part(held: HoldRow | None, amount_minor: int) -> Outcome:
+    if amount_minor <= 0:
+        return Outcome.AMOUNT_NOT_POSITIVE
+    if amount_minor > rows.GREATEST_MINOR:
+        return Outcome.AMOUNT_TOO_GREAT
+    return Outcome.HOLD_NOT_OPEN if held is None else Outcome.DONE
+
+
+def _would_be_too_great(payer: Account, payee: Account, amount_minor: int) -> bool:
+    greatest = rows.GREATEST_BALANCE_MINOR
+    return payee.posted_minor + amount_minor > greatest or payer.posted_minor - amount_minor < -greatest
+
+
+_NEAR = 2
+
+
+def _store_last(table: str, row: HeadRow | AccountRow, turn: Turn) -> None:
+    """Store a row that replaces an earlier one of its key; where that is among the latest of the turn, in its place.
+
+    A busy turn changes the head of the chain, and often one account, with every entry: they are written once.
+    """
+    stored = turn.stores.get(table)
+    if stored is not None:
+        for place in range(len(stored) - 1, max(-1, len(stored) - 1 - _NEAR), -1):
+            if stored[place][0] == row[0]:
+                stored[place] = row
+                return
+    turn.store(table, row)

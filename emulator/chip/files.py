@@ -156,7 +156,9 @@ def _memory(card: Card, payment: bytes) -> _MemorySection:
     return _MemorySection(atc=memory.atc, online_atc=memory.online_atc, pin_tries=memory.pin_tries, pending=pending)
 
 
-class _TerminalFile(Section):
+class DeviceSection(Section):
+    """A terminal as a device: its serial numbers and keys."""
+
     format: Literal["cardrails-terminal/1"] = "cardrails-terminal/1"
     data_dir: str = ""
     serial: str = Field(pattern=r"^[A-Z0-9]{8}$")
@@ -174,12 +176,12 @@ S = TypeVar("S", bound=Section)
 
 def read_card(path: Path) -> CardFile:
     """Read a card; `ConfigError` if the file is missing or wrong."""
-    return _read(path, CardFile, "--card")
+    return read_section(path, CardFile, "--card")
 
 
 def write_card(path: Path, card: CardFile) -> None:
     """Keep a card, durably; `ConfigError` if it cannot be written."""
-    _write(path, card, "--card")
+    write_section(path, card, "--card")
 
 
 def read_terminal(path: Path, data_dir: str) -> Terminal | None:
@@ -192,10 +194,20 @@ def read_terminal(path: Path, data_dir: str) -> Terminal | None:
     """
     if not path.exists():
         return None
-    kept = _read(path, _TerminalFile, "--terminal")
+    kept = read_section(path, DeviceSection, "--terminal")
     if kept.data_dir != data_dir:
         rule = f"must be a terminal of the card's network ({data_dir or 'published test keys'})"
         raise ConfigError(path, "data_dir", kept.data_dir, rule)
+    return device_of(kept)
+
+
+def write_terminal(path: Path, terminal: Terminal, data_dir: str) -> None:
+    """Keep a terminal, durably; `ConfigError` if it cannot be written."""
+    write_section(path, device_section(terminal, data_dir), "--terminal")
+
+
+def device_of(kept: DeviceSection) -> Terminal:
+    """Return the device of a file."""
     return Terminal(
         kept.serial,
         kept.country,
@@ -208,9 +220,9 @@ def read_terminal(path: Path, data_dir: str) -> Terminal | None:
     )
 
 
-def write_terminal(path: Path, terminal: Terminal, data_dir: str) -> None:
-    """Keep a terminal, durably; `ConfigError` if it cannot be written."""
-    kept = _TerminalFile(
+def device_section(terminal: Terminal, data_dir: str) -> DeviceSection:
+    """Return a device as it is kept."""
+    return DeviceSection(
         data_dir=data_dir,
         serial=terminal.serial,
         country=terminal.country,
@@ -221,10 +233,10 @@ def write_terminal(path: Path, terminal: Terminal, data_dir: str) -> None:
         aes_ksn=terminal.aes_ksn.hex().upper(),
         sequence=terminal.sequence,
     )
-    _write(path, kept, "--terminal")
 
 
-def _read(path: Path, model: type[S], option: str) -> S:
+def read_section(path: Path, model: type[S], option: str) -> S:
+    """Read a file of a kind; `ConfigError` without a value if it is missing or wrong."""
     problem: tuple[str, str, str]
     try:
         return model.model_validate_json(path.read_bytes())
@@ -237,7 +249,8 @@ def _read(path: Path, model: type[S], option: str) -> S:
     raise ConfigError(path, *problem)
 
 
-def _write(path: Path, section: Section, option: str) -> None:
+def write_section(path: Path, section: Section, option: str) -> None:
+    """Write a file whole or not at all; `ConfigError` if it cannot be."""
     try:
         write_private(path, json.dumps(section.model_dump(mode="json"), indent=2))
     except OSError as error:

@@ -7,11 +7,12 @@ acquirer's HSM under a terminal master key (`emulator.chip.loading`), and they a
 Source
 ------
 Terminal tags and their bits: EMV Books 3 and 4 as commonly described. DE 22, 25 and 53: ISO 8583:1987 and the layout
-of DE 53 that card networks publish (general knowledge).
+of DE 53 that card networks publish (general knowledge). Serial number and second half of a block: DE 48 of the house.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Final, NamedTuple
@@ -23,6 +24,7 @@ from hsm_sim.core.crypto.ksn import next_ksn
 from hsm_sim.core.crypto.pinblocks import ISO_0, ISO_4, account_field, encipher_iso4, format_pin
 from hsm_sim.core.keys.header import Entropy
 from iso.money import currency
+from iso.private import KEY_SERIAL, PIN_REST, build_private
 from iso.subfields.bertlv import BerTlv
 from iso.subfields.node import Node
 
@@ -45,6 +47,9 @@ _ATTENDED_ONLINE: Final = bytes.fromhex("22")
 _APPLICATION_VERSION: Final = bytes.fromhex("0096")
 _SECURITY_CONTROL: Final = "2001010100000000"
 """DE 53: PIN enciphered by zone, algorithm TDES, block ISO 0, key index 01."""
+
+
+_PIN_DIGITS: Final = 16
 
 
 class PinKey(Enum):
@@ -102,6 +107,10 @@ class Payment(NamedTuple):
         The shop pressed "online".
     floor_minor
         Below this amount the terminal may ask for an offline approval.
+    type
+        str[2], first digits of DE 3, and tag 9C.
+    other_minor
+        Cash that the cardholder is handed; a part of the amount (tag 9F03).
     """
 
     amount_minor: int
@@ -110,6 +119,8 @@ class Payment(NamedTuple):
     unpredictable: bytes
     forced_online: bool = False
     floor_minor: int = 0
+    type: str = "00"
+    other_minor: int = 0
 
 
 class Terminal(NamedTuple):
@@ -144,33 +155,40 @@ class Terminal(NamedTuple):
         return f"Terminal({self.serial!r}, sequence={self.sequence})"
 
     def encipher_pin(self, key: PinKey, pin: str, pan: str, entropy: Entropy) -> tuple[PinBlock, Terminal]:
-        """Encipher a PIN; with DUKPT under the next key, which is used once.
+        """Encipher one PIN; see `encipher_pins`."""
+        blocks, after = self.encipher_pins(key, (pin,), pan, entropy)
+        return blocks[0], after
+
+    def encipher_pins(
+        self, key: PinKey, pins: Sequence[str], pan: str, entropy: Entropy
+    ) -> tuple[tuple[PinBlock, ...], Terminal]:
+        """Encipher the PINs of one payment; with DUKPT all of them under the next key, which no other payment has.
 
         Returns
         -------
         tuple
-            The block, and the terminal afterwards. Keep it before the block leaves.
+            The blocks, and the terminal afterwards. Keep it before a block leaves.
 
         Raises
         ------
         HsmError
-            "24" or "20" the PIN, "22" the PAN; "15" the DUKPT counter is used up.
+            "24" or "20" a PIN, "22" the PAN; "15" the DUKPT counter is used up.
         """
-        if key is PinKey.TPK:
-            sealed = Tdes(self.tpk).encrypt(format_pin(ISO_0, pin, account_field(pan), entropy))
-            return PinBlock(key, sealed.hex().upper(), ISO_0), self
+        if key is PinKey.DUKPT_AES:
+            ksn = next_ksn(self.aes_ksn)
+            derived = dukpt_aes.transaction_key(self.aes_initial_key, ksn)
+            aes = Aes(dukpt_aes.working_key(derived, ksn, dukpt_aes.PIN_ENCRYPTION))
+            sealed = [encipher_iso4(aes, pin, pan, entropy) for pin in pins]
+            made = [PinBlock(key, one.hex().upper(), ISO_4, ksn.hex().upper(), AES_DESCRIPTOR) for one in sealed]
+            return tuple(made), self._replace(aes_ksn=ksn)
+        material, after, serial, descriptor = self.tpk, self, "", ""
         if key is PinKey.DUKPT:
             ksn = next_ksn(self.ksn)
-            working = dukpt_tdes.working_key(dukpt_tdes.transaction_key(self.initial_key, ksn), dukpt_tdes.PIN)
-            sealed = Tdes(working).encrypt(format_pin(ISO_0, pin, account_field(pan), entropy))
-            block = PinBlock(key, sealed.hex().upper(), ISO_0, ksn.hex().upper(), TDES_DESCRIPTOR)
-            return block, self._replace(ksn=ksn)
-        ksn = next_ksn(self.aes_ksn)
-        derived = dukpt_aes.transaction_key(self.aes_initial_key, ksn)
-        working = dukpt_aes.working_key(derived, ksn, dukpt_aes.PIN_ENCRYPTION)
-        sealed = encipher_iso4(Aes(working), pin, pan, entropy)
-        block = PinBlock(key, sealed.hex().upper(), ISO_4, ksn.hex().upper(), AES_DESCRIPTOR)
-        return block, self._replace(aes_ksn=ksn)
+            material = dukpt_tdes.working_key(dukpt_tdes.transaction_key(self.initial_key, ksn), dukpt_tdes.PIN)
+            after, serial, descriptor = self._replace(ksn=ksn), ksn.hex().upper(), TDES_DESCRIPTOR
+        tdes = Tdes(material)
+        sealed = [tdes.encrypt(format_pin(ISO_0, pin, account_field(pan), entropy)) for pin in pins]
+        return tuple(PinBlock(key, one.hex().upper(), ISO_0, serial, descriptor) for one in sealed), after
 
 
 class Authorisation(NamedTuple):
@@ -271,12 +289,12 @@ def _payment_tags(
     risk |= _FORCED_ONLINE if payment.forced_online else 0
     return {
         "9F02": bytes.fromhex(f"{payment.amount_minor:012d}"),
-        "9F03": bytes(6),
+        "9F03": bytes.fromhex(f"{payment.other_minor:012d}"),
         "9F1A": bytes.fromhex(f"0{terminal.country}"),
         "95": bytes((_NO_DATA_AUTHENTICATION, 0, verification, risk, 0)),
         "5F2A": bytes.fromhex(f"0{currency(payment.currency).numeric}"),
         "9A": bytes.fromhex(f"{payment.at:%y%m%d}"),
-        "9C": b"\x00",
+        "9C": bytes.fromhex(payment.type),
         "9F37": payment.unpredictable,
         "9F33": _CAPABILITIES,
         "9F34": bytes.fromhex(cvm.value),
@@ -291,7 +309,7 @@ def _payment_tags(
 
 def _fields(card: Card, payment: Payment, chip_data: bytes, pin_block: PinBlock | None) -> dict[str, str]:
     fields = {
-        "3": "000000",
+        "3": f"{payment.type}0000",
         "4": f"{payment.amount_minor:012d}",
         "22": "051",
         "23": f"0{card.profile.psn}",
@@ -301,9 +319,22 @@ def _fields(card: Card, payment: Payment, chip_data: bytes, pin_block: PinBlock 
         "55": chip_data.hex().upper(),
     }
     if pin_block is not None:
-        fields["26"] = "12"
-        if pin_block.key is not PinKey.DUKPT_AES:  # DE 52 has eight bytes; a format 4 block has sixteen
-            fields["52"] = pin_block.block
-        if pin_block.key is PinKey.TPK:
-            fields["53"] = _SECURITY_CONTROL
+        elements, tags = pin_elements(pin_block)
+        fields |= {str(element): value for element, value in elements.items()}
+        if tags:
+            fields["48"] = build_private(tags)
     return fields
+
+
+def pin_elements(pin: PinBlock) -> tuple[dict[int, str], dict[str, str]]:
+    """Return how a PIN block travels to the acquirer: elements, and tags of DE 48.
+
+    DE 52 has eight bytes: the second half of a format 4 block is tag 20. Tag 19 is the serial number of a DUKPT key.
+    """
+    elements = {26: "12", 52: pin.block[:_PIN_DIGITS]}
+    tags = {KEY_SERIAL: pin.ksn} if pin.ksn else {}
+    if len(pin.block) > _PIN_DIGITS:
+        tags[PIN_REST] = pin.block[_PIN_DIGITS:]
+    else:
+        elements[53] = _SECURITY_CONTROL
+    return elements, tags

@@ -29,8 +29,12 @@ COMMANDS = {
     "faults": "provoke faults on the links of a running house, list them, clear them",
     "saf": "what a node has stored and not yet forwarded; dead letters sent again",
     "totals": "what members' messages come to per settlement date; cut-over",
+    "bank": "the banks of a running house: accounts, statements, merchants, cards; present captures",
+    "ledger": "audit the ledgers of a house from their files",
+    "clock": "the business time of every node of a running house; move it forward",
     "cards": "the test cards; or issue new ones",
     "card": "pay with an issued card at a software terminal",
+    "terminal": "a card terminal at an acquirer: chip, contactless, stripe; purchases, refunds, totals",
     "keys": "make, import, export, check and list keys of the HSM",
     "hsm": "send host commands, read layouts and the audit log, provoke faults",
 }

@@ -29,9 +29,9 @@ from emulator.chip.terminal import (
     build_chip_data,
     read_chip_data,
 )
+from emulator.cli.amounts import minor_amount
 from hsm_sim.core.errors import OK
 from iso import ConfigError
-from iso.money import currency
 from iso.subfields.emv import EMV_NAMES
 from node.clock import system_entropy, wall_clock
 
@@ -192,27 +192,13 @@ def _payment(arguments: argparse.Namespace) -> Payment:
     if len(unpredictable) != 4:
         raise ConfigError("command line", "--un", arguments.un, "must be 8 hexadecimal digits")
     return Payment(
-        _minor(arguments.amount, arguments.currency),
+        minor_amount(arguments.amount, arguments.currency),
         arguments.currency,
         _time(arguments.at),
         unpredictable,
         forced_online=arguments.wish == "online",
         floor_minor=10**12 if arguments.wish == "offline" else 0,
     )
-
-
-def _minor(text: str, code: str) -> int:
-    """Return an amount in minor units; `ConfigError` if it has more digits than the currency."""
-    digits = currency(code).exponent
-    whole, _, part = text.partition(".")
-    if not (whole.isascii() and whole.isdigit() and (part == "" or (part.isascii() and part.isdigit()))):
-        raise ConfigError("command line", "--amount", text, "must be an amount such as 42.00")
-    if len(part) > digits:
-        raise ConfigError("command line", "--amount", text, f"must have at most {digits} digits behind the point")
-    minor = int(whole + part.ljust(digits, "0"))
-    if minor >= 10**12:
-        raise ConfigError("command line", "--amount", text, "must have at most 12 digits of minor units")
-    return minor
 
 
 def _time(text: str | None) -> datetime:

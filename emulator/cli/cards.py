@@ -1,7 +1,8 @@
 """`cardrails cards`: every test card, what it does, and the CVC that its issuer will accept; and new cards.
 
 The right CVC of a checked card is computed by the issuer's HSM at the moment of asking; it is stored nowhere.
-`cards issue` makes a card of one's own: everything that is on it, and with `--emv` its chip.
+`cards issue` makes a card of one's own: everything that is on it, and with `--emv` its chip. `cards put` puts it into
+the file of the running issuer whose keys made it, with money on its account.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_list(parser)
     deeds = parser.add_subparsers(dest="deed", metavar="DEED")
     _add_list(deeds.add_parser("list", help="the test cards of the house (what `cards` alone does)"))
+    _add_put(deeds.add_parser("put", help="put an issued card into the file of its running issuer"))
     _add_issue(deeds.add_parser("issue", help="issue cards: number, expiry, CVVs, PIN, PVV, tracks, chip"))
 
 
@@ -49,9 +51,41 @@ def _add_issue(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true")
 
 
+def _add_put(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--card", type=Path, required=True, metavar="FILE", help="of `cards issue --issuer --out`")
+    parser.add_argument("--balance", default="1000.00", metavar="AMOUNT", help="in each currency (default: 1000.00)")
+    _add_list(parser)
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Print the cards, or issue new ones."""
-    return _issue(arguments) if arguments.deed == "issue" else _list(arguments)
+    """Print the cards, issue new ones, or put one into its issuer's file."""
+    deeds = {"issue": _issue, "put": _put}
+    return deeds.get(arguments.deed or "", _list)(arguments)
+
+
+def _put(arguments: argparse.Namespace) -> int:
+    from emulator.chip.files import read_card
+    from emulator.chip.parties import PUBLISHED
+    from emulator.cli.amounts import minor_amount
+    from emulator.running import control_of
+    from node.bank_client import BankClient
+
+    card = read_card(arguments.card)
+    if card.network == PUBLISHED:
+        rule = "must be a card whose keys an issuer of the house has: `cards issue --issuer NAME`"
+        raise ConfigError(arguments.card, "network", card.network, rule)
+    columns: dict[str, Any] = {"expiry": card.expiry, "service_code": card.service_code}
+    columns |= {"pin_method": "pvv", "pvki": card.pvki, "pin_value": card.pvv}
+    if card.chip is not None:
+        columns |= {"scheme": card.chip.scheme, "psn": card.chip.psn}
+    balance_minor = minor_amount(arguments.balance, "usd", "--balance")
+    with control_of(arguments.ready_file) as control:
+        put = BankClient(control).issue(card.network, card.pan, balance_minor, **columns)
+    if arguments.json:
+        print(json.dumps({"issuer": card.network, "card": put}))
+    else:
+        print(f"{card.network} has the card that ends in {card.pan[-4:]}")
+    return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:

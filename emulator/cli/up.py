@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     names = check_node_names(arguments.node, "command line")
     configure(as_json=True, level="WARNING")
     if arguments.ephemeral:
+        _keeps_nothing(topology)
         with tempfile.TemporaryDirectory(prefix="cardrails-") as folder:
             return _run(arguments, on_free_ports(topology), names, Path(folder))
     data_dir = arguments.data_dir or DEFAULT_DATA_DIR
@@ -54,6 +55,15 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         return _run(arguments, topology, names, data_dir)
     raise problem
+
+
+def _keeps_nothing(topology: Topology) -> None:
+    """Refuse an ephemeral house whose books a server would keep."""
+    nodes = topology.nodes
+    for name, bank in (("acquirer", nodes.acquirer), ("issuer-a", nodes.issuer_a), ("issuer-b", nodes.issuer_b)):
+        if bank.server is not None:
+            key, shown = f"nodes.{name}.database", bank.server.shown
+            raise ConfigError("topology", key, shown, "cannot be part of an ephemeral house: a server keeps it")
 
 
 def run_async(start: Callable[[], object]) -> None:

@@ -50,6 +50,7 @@ from hsm_sim.requests.keys import (
     MakeKey,
     PlaceKey,
 )
+from hsm_sim.requests.mac_batches import MacsChecked, MacsMade, MakeMacs, VerifyMacs
 from hsm_sim.requests.pin_values import (
     ChangePinIbm,
     ChangePinPvv,
@@ -117,11 +118,14 @@ __all__ = [
     "ListedKey",
     "MacChecked",
     "MacMade",
+    "MacsChecked",
+    "MacsMade",
     "MakeArqc",
     "MakeCryptogram",
     "MakeCvv",
     "MakeKey",
     "MakeMac",
+    "MakeMacs",
     "MakeOffset",
     "MakePinBlock",
     "MakePvv",
@@ -153,6 +157,7 @@ __all__ = [
     "VerifyArqc",
     "VerifyCvv",
     "VerifyMac",
+    "VerifyMacs",
     "VerifyPinIbm",
     "VerifyPinPvv",
 ]

@@ -79,7 +79,8 @@ class VerifyCvv(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the host command."""
-        return encode_command("CY", self._asdict())
+        values = {"key": self.key, "pan": self.pan, "expiry": self.expiry}
+        return encode_command("CY", {**values, "service_code": self.service_code, "cvv": self.cvv})
 
     def parse(self, answer: bytes) -> CvvChecked:
         """Return the typed answer."""
@@ -110,7 +111,7 @@ class SealPan(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the host command."""
-        return encode_command("ZI", self._asdict())
+        return encode_command("ZI", {"pan": self.pan, "context": self.context})
 
     def parse(self, answer: bytes) -> PanSealed:
         """Return the typed answer."""
@@ -139,7 +140,7 @@ class OpenPan(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the host command."""
-        return encode_command("ZK", self._asdict())
+        return encode_command("ZK", {"sealed": self.sealed, "context": self.context})
 
     def parse(self, answer: bytes) -> PanOpened:
         """Return the typed answer."""

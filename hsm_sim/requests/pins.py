@@ -163,8 +163,17 @@ class VerifyPinPvv(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the host command."""
-        values = {name: value for name, value in self._asdict().items() if name != "is_terminal"}
-        values |= {"token": self.pan[:-1].rjust(_TOKEN_DIGITS, "0"), "account": account_field(self.pan)}
+        values: dict[str, Value] = {
+            "key": self.key,
+            "pvk": self.pvk,
+            "block": self.block,
+            "format": self.format,
+            "pan": self.pan,
+            "account": account_field(self.pan),
+            "token": self.pan[:-1].rjust(_TOKEN_DIGITS, "0"),
+            "pvki": self.pvki,
+            "pvv": self.pvv,
+        }
         return encode_command("DC" if self.is_terminal else "EC", values)
 
     def parse(self, answer: bytes) -> PinChecked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Hashable, Iterable
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
 from typing import Any
 
 from iso import IsoError, Message
@@ -23,6 +23,7 @@ class Desk:
     def __init__(self, host: ConversationHost) -> None:
         self._host = host
         self._asked = 0
+        self._gathering: dict[Hashable, _Gathering] = {}
         self.turn: Turn
         self.now: float
 
@@ -47,6 +48,37 @@ class Desk:
         self.turn.ask(port, key, request, timeout_s)
         return await Reply(key, timeout_s)
 
+    async def ask_all(self, port: str, requests: Sequence[Any], timeout_s: float) -> list[Any]:
+        """Ask a port several things at once; return the answers in order, `UNKNOWN` for each that did not come.
+
+        They leave in one turn, so that they travel as one batch and cost one round trip.
+        """
+        if len(requests) == 1:
+            return [await self.ask(port, requests[0], timeout_s)]
+        if not requests:
+            return []
+        gathering = _Gathering((port, self._asked + 1, "all"), len(requests))
+        keys: list[Hashable] = [(port, self._asked + number) for number in range(1, len(requests) + 1)]
+        self._asked += len(requests)
+        for place, (key, request) in enumerate(zip(keys, requests, strict=True)):
+            gathering.places[key] = place
+            self._gathering[key] = gathering
+            self.turn.ask(port, key, request, timeout_s)
+        try:
+            await Reply(gathering.key, timeout_s)
+        finally:
+            for key in gathering.places:
+                self._gathering.pop(key, None)
+        return gathering.answers
+
+    def collect(self, key: Hashable, value: Any) -> Hashable | None:
+        """Take the answer to one question of several; return the key to resume once all of them are there."""
+        gathering = self._gathering.pop(key, None)
+        if gathering is None:
+            return key
+        gathering.answers[gathering.places.pop(key)] = value
+        return None if gathering.places else gathering.key
+
     def put_saf(self, entry: SafEntry) -> None:
         """Store an advice or reversal that has to arrive."""
         self._host.saf.put(entry, self.turn)
@@ -54,6 +86,17 @@ class Desk:
     def store(self, table: str, row: tuple[Any, ...]) -> None:
         """Record a row; it is durable before anything of this turn leaves the node."""
         self.turn.store(table, row)
+
+
+class _Gathering:
+    """Several questions of one conversation, and the answers so far."""
+
+    __slots__ = ("answers", "key", "places")
+
+    def __init__(self, key: Hashable, size: int) -> None:
+        self.key = key
+        self.answers: list[Any] = [UNKNOWN] * size
+        self.places: dict[Hashable, int] = {}
 
 
 Handler = Callable[[Arrival], Coroutine[Any, Any, Message | None]]
@@ -129,7 +172,10 @@ class ConversationHost(Host):
 
     def on_answer(self, key: Hashable, value: Any, now: float, turn: Turn) -> None:
         """Resume the conversation that asked; None is silence."""
-        self.steps.resume(key, UNKNOWN if value is None else value, now)
+        answer = UNKNOWN if value is None else value
+        resumed = self.desk.collect(key, answer)
+        if resumed is not None:
+            self.steps.resume(resumed, answer, now)
 
     def on_call(self, key: Hashable, start: Callable[[], Coroutine[Any, Any, Any]], now: float, turn: Turn) -> None:
         """Start a conversation for somebody outside the node; its result leaves through `turn.out`."""

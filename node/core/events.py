@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, NamedTuple, Protocol
 
+from iso import Message
 from node.core.turn import Turn
 
 
@@ -35,6 +36,8 @@ class Received(NamedTuple):
 
     A link whose keys never change, and one without MACs, says True, which is 1.
     """
+    message: Message | None = None
+    """What the frame says, if somebody has read it already; None: whoever takes it reads it."""
 
 
 class Malformed(NamedTuple):

@@ -141,14 +141,14 @@ class LinkMachine:
         for elements in LESS_AND_LESS:
             candidate = cut_down(message, elements) if elements else message
             try:
-                payload = self._encode(candidate, turn)
+                payload, written = self._encode(candidate, turn)
             except LocalProtocolError as error:
                 turn.note(self.name, "unencodable", str(error))
                 if message.response_code in APPROVED_CODES["1987"]:
                     return
                 continue
             self.counters["out"] += 1
-            turn.send(self.name, connection, payload, candidate)
+            turn.send(self.name, connection, payload, candidate, None, written)
             return
 
     def awaited_until(self, response: Message) -> float | None:
@@ -275,12 +275,12 @@ class LinkMachine:
             reason = "its key is in flight" if key in self._in_flight else "too many requests in flight"
             turn.note(self.name, "refused", f"{message.mti} {message.stan} not sent: {reason}")
             return None
-        payload = self._encode(message, turn)
+        payload, written = self._encode(message, turn)
         expires_at = self._deadlines.set(key, timeout_s, now)
         self._in_flight.add(key, connection.number, expires_at, now)
         self.alarm(expires_at)
         self.counters["out"] += 1
-        turn.send(self.name, connection.number, payload, message, key)
+        turn.send(self.name, connection.number, payload, message, key, written)
         return key
 
     # The rest is how.
@@ -303,14 +303,18 @@ class LinkMachine:
     def _key(self, message: Message) -> InFlightKey:
         return key_of(message, with_terminal=self.profile.match_terminal)
 
-    def _encode(self, message: Message, turn: Turn) -> bytes:
-        if self.dialect.version == "1993":
-            message = to_1993(message, year=turn.at.year)
-        return encode(message, self.dialect)
+    def _encode(self, message: Message, turn: Turn) -> tuple[bytes, Message | None]:
+        """Return the bytes, and what they say if that is another message."""
+        if self.dialect.version != "1993":
+            return encode(message, self.dialect), None
+        written = to_1993(message, year=turn.at.year)
+        return encode(written, self.dialect), written
 
     def _decode(self, event: Received, turn: Turn) -> Message | None:
         try:
-            message = decode(event.frame, self.dialect)
+            message = event.message
+            if message is None:
+                message = decode(event.frame, self.dialect)
             if self.dialect.mac:
                 message = message.with_fields({64: None, 128: None})
             return to_1987(message) if self.dialect.version == "1993" else message

@@ -61,7 +61,9 @@ class Connection:
     @property
     def carries_traffic(self) -> bool:
         """Whether financial messages may pass; not any more once it is to be closed."""
-        return self.session in CARRIES_TRAFFIC and not self.is_closing
+        session = self.session
+        # By identity: the hash of an enum's member is a call.
+        return (session is Session.SIGNED_ON or session is Session.SUSPECT) and not self.is_closing
 
 
 def network_management(code: str, stan: str, at: datetime) -> Message:

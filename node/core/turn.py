@@ -25,6 +25,8 @@ class Send(NamedTuple):
     message: Message
     key: Hashable | None
     """The in-flight key of a request; None for a response, whose loss nobody here waits for."""
+    written: Message | None = None
+    """What `payload` says, where the link has translated `message`."""
 
 
 class Ask(NamedTuple):
@@ -72,9 +74,17 @@ class Turn:
         else:
             rows.append(row)
 
-    def send(self, link: str, connection: int, payload: bytes, message: Message, key: Hashable | None = None) -> None:
+    def send(
+        self,
+        link: str,
+        connection: int,
+        payload: bytes,
+        message: Message,
+        key: Hashable | None = None,
+        written: Message | None = None,
+    ) -> None:
         """Record one encoded message for release on a connection of a link."""
-        self.sends.append(_record(Send, (link, connection, payload, message, key)))
+        self.sends.append(_record(Send, (link, connection, payload, message, key, written)))
 
     def ask(self, port: str, key: Hashable, request: Any, timeout_s: float) -> None:
         """Record a question to a port; all questions of a turn to one port travel as one batch."""

@@ -3,7 +3,8 @@
 An acquirer's 0120 or 0220 is taken over: durable in the SAF before it is answered, and sent from there until the issuer
 takes it. It is never declined for what an issuer might say of it. One that cannot be taken over now (the HSM is silent,
 the card unknown) is answered so and forgotten, so that its repeat is looked at anew. Stand-in's own 0120 goes the same
-way. DE 90 names the original as the issuer's leg saw it.
+way. DE 90 names the original as the issuer's leg saw it. DE 7 of an advice is that of the turn that took it over, at
+every send: a reversal of it names it so.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ from datetime import datetime
 
 from iso import Message
 from iso.private import NETWORK_TRANSACTION_ID, STAND_IN, build_private
-from iso.stan import transmission_time
 from node.core.link import Arrival
 from node.core.saf import SafEntry
 from node.core.turn import Turn
 from switch.core.book import TAKEN, Book
-from switch.core.elements import advised, issuer_times, kept
+from switch.core.elements import advised, issuer_times, kept, sending_time
 from switch.core.legs import Leg, Names, names_of_original
 from switch.core.numbers import own_stan
 from switch.core.reversal import original_name
@@ -48,15 +48,16 @@ class Advices:
             book.searches.start(arrival, names, turn, searched)
         return False
 
-    def original_of(self, names: Names, message: Message) -> str:
-        """Return DE 90 as the issuer's leg saw the original; as the acquirer wrote it if nobody has seen it."""
-        leg = self.book.legs.find(names)
-        return message[90] if leg is None or 7 not in leg.elements else original_name(leg)
+    def original_of(self, arrival: Arrival) -> Leg | None:
+        """Return the leg that DE 90 of a message names; None if nobody has seen it, or another member's it is.
 
-    def issuer_of(self, names: Names) -> str:
-        """Return the link that the original went to: what follows it goes there too. "" if nobody has seen it."""
-        leg = self.book.legs.find(names)
-        return leg.issuer if leg is not None else ""
+        Raises
+        ------
+        RemoteProtocolError
+            DE 90 is not 42 digits.
+        """
+        leg = self.book.legs.find(names_of_original(arrival.message))
+        return leg if leg is not None and leg.acquirer == arrival.link else None
 
     def take_over(self, leg: Leg, advice: Message, turn: Turn) -> None:
         """Put the advice of a leg whose card is open into the SAF, and answer it.
@@ -72,6 +73,7 @@ class Advices:
             elements[90] = leg.original
         if leg.issuer in book.rules.rewrites_stan:
             elements[11] = own_stan(book.stans, turn)
+        elements[7] = sending_time(Message(leg.mti, elements), turn.at)
         leg.elements = kept(advice) | {element: elements[element] for element in (7, 11, 15)}
         mti = leg.mti[:3] + "0"
         identifier = f"{mti}/{leg.names.business}"
@@ -91,9 +93,10 @@ def stand_in_advice(leg: Leg, at: datetime) -> SafEntry:
     at
         Business time of the decision.
     """
-    elements = {**leg.elements, 7: transmission_time(at), 2: leg.card, 38: leg.answer[38], 39: TAKEN}
+    elements = {**leg.elements, 2: leg.card, 38: leg.answer[38], 39: TAKEN}
     elements |= {48: leg.answer[48], 90: original_name(leg)}
     mti = f"{leg.mti[:2]}20"
+    elements[7] = sending_time(Message(mti, elements), at)
     return SafEntry(f"{mti}/{leg.names.business}", leg.issuer, leg.card, Message(mti, elements), at.isoformat())
 
 

@@ -23,6 +23,8 @@ from switch.core.states import Cause, State
 
 APPROVED = APPROVED_CODES["1987"]
 """DE 39 of an issuer that holds money. Links hand over the 1987 form, whatever their dialect."""
+NO_REASON_TO_DECLINE = "85"
+"""DE 39 with which some issuers approve of a card that nothing is asked of: an amount of zero."""
 
 
 class Answers:
@@ -44,10 +46,11 @@ class Answers:
         book = self.book
         book.breakers.answered(leg.issuer)
         code = answer.response_code or MALFUNCTION
+        assert leg.request is not None
         is_withdrawn = leg.state is State.WITHDRAWN
         network_id = network_transaction_id(turn.at, book.network_ids.next(turn))
         leg.answer = returned(answer, leg.pan, leg.elements[15], network_id)
-        if code not in APPROVED:
+        if code not in APPROVED and not (code == NO_REASON_TO_DECLINE and not leg.request.amount_minor):
             leg.see(Cause.ISSUER_DECLINED)
             book.end(leg, code, turn)
             return
@@ -122,7 +125,7 @@ class Answers:
 
 def _asked(leg: Leg, request: Message) -> Asked:
     return Asked(
-        card=request.pan if is_token(request.pan) else mask_pan(leg.pan),
+        card=leg.card if is_token(leg.card) else mask_pan(leg.pan),
         processing_code=request.processing_code,
         amount_minor=request.amount_minor,
         currency=request.currency,

@@ -32,18 +32,20 @@ MALFUNCTION: Final = "96"
 NOT_SUPPORTED: Final = "40"
 NO_CRYPTOGRAM: Final = "63"
 DUPLICATE: Final = "94"
+NOT_LOCATED: Final = "25"
 TAKEN: Final = "00"
 """DE 39 of the switch's own answers."""
 
 
 CARD: Final = "card"
 PIN: Final = "pin"
+NEW_PIN: Final = "new pin"
 CVV2: Final = "cvv2"
-_QUESTIONS: Final = (CARD, PIN, CVV2)
+_QUESTIONS: Final = (CARD, PIN, NEW_PIN, CVV2)
 
 
 class CardKey(NamedTuple):
-    """Question to the HSM about a leg: its card, its PIN or its CVV2."""
+    """Question to the HSM about a leg: its card, one of its PINs or its CVV2."""
 
     leg: str
     what: str = CARD
@@ -139,7 +141,7 @@ class Book:
         leg.code = code
         turn.store(TABLE, leg.row())
         if leg.state in STANDING:
-            self.totals.accepted(leg, self.days.day_of(leg.elements[15]) or self.days.current(turn))
+            self.totals.accepted(leg, self.days.counted_on(leg.elements[15], turn))
         answer = leg.request.reply(code, leg.answer if extra is None else extra)
         self.links[leg.acquirer].respond(answer, leg.connection, turn)
         self.release(leg)

@@ -120,12 +120,14 @@ class Currencies:
         Returns
         -------
         dict[int, str]
-            DE 4 of a partial approval that the issuer gave in its own currency, and DE 5, 9, 16 and 50 where the
-            acquirer settles in another currency than the merchant's.
+            DE 4 of a partial approval that the issuer gave in its own currency, DE 6, 10 and 51 of any partial approval
+            that is billed in another one, and DE 5, 9, 16 and 50 where the acquirer settles in another currency than
+            the merchant's.
         """
         found: dict[int, str] = {}
         if answer.response_code == _PARTIAL:
             found |= approved_amount(sent, answer)
+            found |= billed_amount(sent, answer)
         settlement = self.settlement.get(acquirer)
         if settlement is not None:
             approved = found.get(4) or answer.get(4) or asked[4]
@@ -176,6 +178,31 @@ def approved_amount(sent: Mapping[int, str], answer: Message) -> dict[int, str]:
     except RemoteProtocolError:
         return {}
     return {4: f"{spoken.convert_back(int(billed), sent[49], sent[51]):012d}"}
+
+
+def billed_amount(sent: Mapping[int, str], answer: Message) -> dict[int, str]:
+    """Return DE 6, 10 and 51 of a partial approval that is billed in another currency, else nothing.
+
+    Parameters
+    ----------
+    sent
+        Elements of the issuer's request.
+    answer
+        With DE 39 = 10. Without a DE 6 that is smaller than it was asked for, its DE 4 is converted.
+    """
+    rate, asked = sent.get(10), sent.get(6)
+    if not rate or not asked:
+        return {}
+    billed, approved = answer.get(6) or "", answer.get(4) or ""
+    if not (billed.isdigit() and int(billed) < int(asked)):
+        if not approved.isdigit():
+            return {}
+        try:
+            spoken = ConversionRate.from_element(rate, 10)
+        except RemoteProtocolError:
+            return {}
+        billed = f"{spoken.convert(int(approved), sent[49], sent[51]):012d}"
+    return {6: billed, 10: rate, 51: sent[51]}
 
 
 def _alpha(code: str) -> str:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from hsm_sim.core import errors
 from hsm_sim.requests import Detokenise, OpenPan, SealPan
 from iso import Message, RemoteProtocolError
 from iso.private import (
+    CRYPTOGRAM_RESULT,
     CVV2,
     NETWORK_TRANSACTION_ID,
+    NEW_PIN,
     SECRET_TAGS,
     TOKEN_CRYPTOGRAM,
     build_private,
@@ -28,14 +30,23 @@ from switch.core.routing import is_token
 MANDATORY: Final = (2, 3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49)
 """Elements without which a request cannot be forwarded, named later or reversed."""
 
+MANDATORY_IN_FOLLOW_UPS: Final = tuple(element for element in MANDATORY if element != 2)
+"""What names a payment in DE 90 need not say its card again: an acquirer may not keep card numbers."""
+
 MANDATORY_IN_REVERSALS: Final = (7, 11, 32, 90)
 """A reversal needs to name its original and itself; whatever else it says is taken, or taken from the original."""
 
 KEPT: Final = (3, 4, 7, 11, 12, 13, 15, 18, 19, 22, 25, 28, 30, 32, 33, 37, 41, 42, 43, 49, *OWN)
 """Elements of the issuer's request that are stored, because a reversal says them again."""
 
+OWN_ELEMENTS: Final = (7, 11, 15)
+"""Those of them that the switch sets on the issuer's leg."""
+
 _ADVISED: Final = (*KEPT, 23, 26, 38, 39, 54, 60, 90)
 """Elements of an acquirer's advice that its issuer gets, beside DE 48: no track, no PIN, no chip data."""
+
+_HIDDEN_TAGS: Final = SECRET_TAGS | {CRYPTOGRAM_RESULT}
+"""Tags that neither an answer nor an advice carries on: secrets, and what the network alone says, in requests."""
 
 _RETURNED = (4, 38, 44, 54, 55, 62, 63)
 _WITHOUT_MACS: Final = {64: None, 128: None}
@@ -64,6 +75,15 @@ _REFUSALS: Final[dict[str, str]] = {
 
 REFUND: Final = "20"
 """First two digits of DE 3 of a refund."""
+
+PIN_CHANGE: Final = "92"
+"""First two digits of DE 3 of a PIN change, the only request that brings a new PIN."""
+
+VERIFIED, NOT_BROUGHT = "V", "N"
+"""DE 48.17: the cryptogram of a token was right; a token came without one."""
+
+_NOT_PASSED: Final = frozenset({TOKEN_CRYPTOGRAM, CVV2, CRYPTOGRAM_RESULT, NEW_PIN})
+"""Tags of an acquirer that never reach an issuer as they came: spent here, or the network's own to say."""
 
 NO_PIN: Final = frozenset({"20", "24"})
 """Codes of the HSM for a PIN block without valid digits, and for a PIN of a wrong length."""
@@ -113,7 +133,8 @@ def detokenise_request(request: Message) -> Detokenise | None:
 def card_question(message: Message) -> Detokenise | SealPan | None:
     """Return the question that opens the card of a request or advice, or makes it fit to be stored.
 
-    A follow-up (an advice, or a refund) may come without a cryptogram: its payment has been opened before.
+    A follow-up (an advice, a refund, or a request that adds to an authorisation) may come without a cryptogram: its
+    payment has been opened before.
 
     Returns
     -------
@@ -128,9 +149,21 @@ def card_question(message: Message) -> Detokenise | SealPan | None:
     if not is_token(message.pan):
         return seal_request(message)
     question = detokenise_request(message)
-    if question is None and (message.mti[2] == "2" or message.processing_code[:2] == REFUND):
+    if question is None and (message.mti[2] == "2" or message.processing_code[:2] == REFUND or 90 in message):
         return Detokenise(message.pan, reference_of(message))
     return question
+
+
+def proof_of(question: Detokenise | SealPan | OpenPan) -> str:
+    """Return DE 48.17 of a request whose card is opened so; "" for a card number, which has no such cryptogram."""
+    if type(question) is not Detokenise:
+        return ""
+    return VERIFIED if question.cryptogram else NOT_BROUGHT
+
+
+def is_increment(message: Message) -> bool:
+    """Whether a request adds to an authorisation that it names in DE 90; a refund that names one does not."""
+    return 90 in message and message.mti[2] == "0" and message.processing_code[:2] != REFUND
 
 
 def seal_request(request: Message) -> SealPan:
@@ -138,11 +171,12 @@ def seal_request(request: Message) -> SealPan:
     return SealPan(request.pan, reference_of(request))
 
 
-def reopen_request(message: Message) -> Detokenise | OpenPan:
-    """Return the question that opens the card of a stored message again."""
-    if message.pan.startswith(SEALED_PREFIX):
-        return OpenPan(message.pan.removeprefix(SEALED_PREFIX), reference_of(message))
-    return Detokenise(message.pan, reference_of(message))
+def reopen_request(message: Message, card: str = "") -> Detokenise | OpenPan:
+    """Return the question that opens the card of a stored message again; or `card`, which a leg has kept."""
+    card = card or message.pan
+    if card.startswith(SEALED_PREFIX):
+        return OpenPan(card.removeprefix(SEALED_PREFIX), reference_of(message))
+    return Detokenise(card, reference_of(message))
 
 
 def refusal_code(hsm_code: str) -> str:
@@ -162,6 +196,13 @@ def pin_refusal_code(hsm_code: str) -> str:
 def cvv2_of(request: Message) -> str:
     """Return the CVV2 that a request with a card number brings, or ""; raises as `parse_private`."""
     return parse_private(request.get(48) or "").get(CVV2, "")
+
+
+def new_pin_of(request: Message) -> str:
+    """Return the block with the PIN that a cardholder chooses, or ""; raises as `parse_private`."""
+    if request.processing_code[:2] != PIN_CHANGE:
+        return ""
+    return parse_private(request.get(48) or "").get(NEW_PIN, "")
 
 
 def issuer_times(at: datetime, settled: str) -> dict[int, str]:
@@ -199,28 +240,62 @@ def advised(advice: Message, pan: str) -> dict[int, str]:
     return elements
 
 
-def issuer_request(request: Message, pan: str, cvv2: str, at: datetime, settled: str, pin: str = "") -> Message:
+class Opened(NamedTuple):
+    """What goes to the issuer in the place of what the acquirer sent. Memory only; no `repr` shows it.
+
+    Attributes
+    ----------
+    pan, cvv2
+        What the HSM handed out, or the acquirer sent with a card number; "" for no CVV2.
+    pin, new_pin
+        DE 52 and DE 48.18 under the issuer's key; "" if there is none.
+    proof
+        DE 48.17, or "".
+    original
+        DE 90, as the issuer's leg saw the original; "" if the request names none.
+    is_reformatted
+        Whether PIN blocks have another format than the acquirer's: what its DE 53 says of them is no longer true.
+    """
+
+    pan: str
+    cvv2: str = ""
+    pin: str = ""
+    new_pin: str = ""
+    proof: str = ""
+    original: str = ""
+    is_reformatted: bool = False
+
+    def __repr__(self) -> str:
+        return "Opened()"
+
+
+def issuer_request(request: Message, opened: Opened, at: datetime, settled: str) -> Message:
     """Return the request as the issuer gets it.
 
     Parameters
     ----------
-    pan, cvv2
-        What the HSM handed out; "" for no CVV2.
     at
         Business time of the sending.
     settled
         DE 15.
-    pin
-        DE 52 under the issuer's key; "" if there is no PIN.
     """
-    changes: dict[int, str | None] = {2: pan, 7: transmission_time(at), 15: settled, **_WITHOUT_MACS}
-    if pin:
-        changes[52] = pin
+    changes: dict[int, str | None] = {2: opened.pan, 7: transmission_time(at), 15: settled, **_WITHOUT_MACS}
+    if opened.pin:
+        changes[52] = opened.pin
+        if opened.is_reformatted:
+            changes[53] = None
+    if opened.original:
+        changes[90] = opened.original
     tags = parse_private(request.get(48) or "")
-    if cvv2 or TOKEN_CRYPTOGRAM in tags:
-        tags.pop(TOKEN_CRYPTOGRAM, None)
-        tags.pop(CVV2, None)
-        changes[48] = build_private({CVV2: cvv2, **tags} if cvv2 else tags) or None
+    if opened.proof or not _NOT_PASSED.isdisjoint(tags):
+        passed = {tag: value for tag, value in tags.items() if tag not in _NOT_PASSED}
+        if opened.cvv2:
+            passed = {CVV2: opened.cvv2, **passed}
+        if opened.proof:
+            passed[CRYPTOGRAM_RESULT] = opened.proof
+        if opened.new_pin:
+            passed[NEW_PIN] = opened.new_pin
+        changes[48] = build_private(passed) or None
     return request.with_fields(changes, header="")
 
 
@@ -241,13 +316,19 @@ def returned(answer: Message, pan: str, settled: str, network_id: str) -> dict[i
     network_id
         The network transaction id, for DE 48.
     """
-    elements = {element: value for element, value in answer.only(_RETURNED).items() if pan not in value}
+    elements = {}
+    for element in _RETURNED:
+        value = answer.get(element)
+        if value is not None and pan not in value:
+            elements[element] = value
     elements[15] = settled
     elements[48] = _private(answer.get(48) or "", pan, network_id)
     return elements
 
 
 def _private(text: str, pan: str, network_id: str) -> str:
+    if not text:
+        return build_private({NETWORK_TRANSACTION_ID: network_id})
     try:
         tags: Mapping[str, str] = parse_private(text)
     except RemoteProtocolError:
@@ -256,4 +337,4 @@ def _private(text: str, pan: str, network_id: str) -> str:
 
 
 def _shown(tags: Mapping[str, str], pan: str) -> dict[str, str]:
-    return {tag: value for tag, value in tags.items() if tag not in SECRET_TAGS and pan not in value}
+    return {tag: value for tag, value in tags.items() if tag not in _HIDDEN_TAGS and pan not in value}

@@ -97,12 +97,17 @@ class Leg:
         STAN of each partial reversal that was taken, with the amount in minor units that it left; safe to store.
     pan
         The card number while the issuer is asked, so that it can be kept out of the answer; else "". Memory only.
-    cvv2, pin
-        What goes to the issuer with the request: CVV2, and DE 52 under the issuer's key. Memory only, while opening.
+    cvv2, pin, new_pin
+        What goes to the issuer with the request: CVV2, DE 52 and DE 48.18 under the issuer's key (the latter under the
+        acquirer's, until the HSM has translated it). Memory only, while opening.
+    proof
+        DE 48.17, what became of a token's cryptogram; "" for a card number.
+    pin_tries
+        Which of the PIN blocks was tried with an older key, once for each key.
     cvv2_result
         What the HSM said of the CVV2, if a rule of stand-in asks: "M", "N", "U", or "P" if nothing was asked.
     original
-        DE 90 of an advice, as its issuer's leg saw the original; "" if it names none.
+        DE 90 as the issuer's leg saw the original, of an advice or a request that names one; "" if it names none.
     waits
         How many questions to the HSM are out.
     """
@@ -121,11 +126,13 @@ class Leg:
         "key",
         "mti",
         "names",
+        "new_pin",
         "original",
         "pan",
         "parts",
         "pin",
         "pin_tries",
+        "proof",
         "received_at",
         "request",
         "state",
@@ -146,9 +153,10 @@ class Leg:
         self.answer: dict[int, str] = {}
         self.parts: dict[str, int] = {}
         self.request: Message | None = None
-        self.pan = self.cvv2 = self.pin = self.original = ""
+        self.pan = self.cvv2 = self.pin = self.new_pin = self.proof = self.original = ""
         self.cvv2_result = "P"
-        self.waits = self.pin_tries = 0
+        self.waits = 0
+        self.pin_tries: tuple[str, ...] = ()
         self.connection = 0
         self.key: InFlightKey | None = None
 
@@ -173,13 +181,16 @@ class Leg:
 
     def is_same(self, names: Names, message: Message) -> bool:
         """Whether a request of the same name is a copy of this one, and not another that reused its numbers."""
-        if is_token(self.card):
-            is_same_card = self.card == message.pan
-        else:
-            # Of a card number only its ends are kept.
-            is_same_card = self.elements.get(2) in (None, mask_pan(message.pan))
         is_same_deal = all(self.elements.get(element) == message.get(element) for element in _SAME)
-        return is_same_card and is_same_deal and names.business == self.names.business
+        return is_same_deal and names.business == self.names.business and self.is_of_card(message)
+
+    def is_of_card(self, message: Message) -> bool:
+        """Whether a message is about the card of this leg, as far as is known: of a number only its ends are kept."""
+        if 2 not in message:
+            return True
+        if is_token(self.card):
+            return self.card == message.pan
+        return self.elements.get(2) in (None, mask_pan(message.pan))
 
     def see(self, cause: Cause) -> None:
         """Advance by the table of transitions."""
@@ -292,7 +303,7 @@ class LegBook:
 
     def _end(self, leg: Leg) -> None:
         leg.request = leg.key = leg._written = None
-        leg.pan = leg.cvv2 = leg.pin = ""
+        leg.pan = leg.cvv2 = leg.pin = leg.new_pin = ""
         self._ended.append(leg)
         while len(self._ended) > self.ended_max:
             oldest = self._ended.popleft()

@@ -25,7 +25,15 @@ from switch.core import legs as leg_rows
 from switch.core import numbers, reconcile, reversal, settlement_days, stand_in, totals
 from switch.core.answers import Answers
 from switch.core.book import FORMAT_ERROR, INOPERATIVE, MALFUNCTION, NOT_SUPPORTED, Book, CardKey
-from switch.core.elements import MANDATORY, MANDATORY_IN_REVERSALS, missing, refusal_code, reopen_request, sending_time
+from switch.core.elements import (
+    MANDATORY,
+    MANDATORY_IN_FOLLOW_UPS,
+    MANDATORY_IN_REVERSALS,
+    missing,
+    refusal_code,
+    reopen_request,
+    sending_time,
+)
 from switch.core.legs import Leg, Names, names_of_original, names_of_request
 from switch.core.reconcile import Reconciler, is_reconciliation
 from switch.core.requests import Requests
@@ -175,7 +183,8 @@ class SwitchMachine(Host):
         ):
             book.answer(arrival, NOT_SUPPORTED, turn)
             return
-        absent = missing(message, MANDATORY_IN_REVERSALS if is_reversal else MANDATORY)
+        needed = MANDATORY_IN_FOLLOW_UPS if 90 in message else MANDATORY
+        absent = missing(message, MANDATORY_IN_REVERSALS if is_reversal else needed)
         if absent is not None:
             turn.note(arrival.link, "refused", f"{message.mti} {message.stan}: DE {absent} is missing")
             book.answer(arrival, FORMAT_ERROR, turn)
@@ -242,7 +251,9 @@ class SwitchMachine(Host):
             self.saf.answered(identifier, refusal_code(value.code), now, turn)
         else:
             message = self.saf.sending(entry, turn)
-            changes = {2: value.pan, 7: sending_time(message, turn.at)}
+            changes = {2: value.pan}
+            if message.mti_class == "4":
+                changes[7] = sending_time(message, turn.at)
             self.send_saf(entry, message.with_fields(changes), now, turn)
 
     def view(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from hsm_sim.core.errors import OK
-from hsm_sim.requests import TranslatePin, VerifyCvv
+from hsm_sim.requests import Detokenise, OpenPan, TranslatePin, VerifyCvv
 from iso import LocalProtocolError, Message, RemoteProtocolError
 from iso.masks import mask_pan
 from node.core.link import Arrival
@@ -24,8 +24,10 @@ from switch.core.book import (
     FORMAT_ERROR,
     INOPERATIVE,
     MALFUNCTION,
+    NEW_PIN,
     NO_CRYPTOGRAM,
     NO_ISSUER,
+    NOT_LOCATED,
     NOT_SUPPORTED,
     PIN,
     Book,
@@ -34,24 +36,32 @@ from switch.core.book import (
 from switch.core.currencies import OWN, UnconvertibleError
 from switch.core.elements import (
     NO_PIN,
+    OWN_ELEMENTS,
     SEALED_PREFIX,
+    Opened,
     card_question,
     cvv2_of,
+    is_increment,
     issuer_request,
     kept,
+    new_pin_of,
     pin_refusal_code,
+    proof_of,
     refusal_code,
+    reopen_request,
 )
-from switch.core.legs import TABLE, Leg, Names, names_of_original
+from switch.core.legs import TABLE, Leg, Names
 from switch.core.numbers import own_stan
-from switch.core.reversal import OVERTAKEN
+from switch.core.reversal import OVERTAKEN, original_name
 from switch.core.routing import is_token
 from switch.core.stand_in import Why
 from switch.core.states import Cause, State
+from switch.core.totals import STANDING
 
 _CARD_NOT_PRESENT = "000"
 """Service code under which a CVV2 is made. Source: shared facts, hsm."""
 _MATCHES, _DIFFERS = "00", "01"
+_PINS = frozenset({PIN, NEW_PIN})
 
 
 class Requests:
@@ -103,6 +113,8 @@ class Requests:
         turn.note(arrival.link, "copy", f"{arrival.message.mti} {arrival.message.stan}: the leg is {leg.state.value}")
         if leg.is_in_flight:
             leg.request, leg.connection = arrival.message, arrival.connection
+            if leg.state is State.OPENING:
+                leg.elements = _kept(leg, arrival.message)
             return
         code, extra = (leg.code, leg.answer)
         if leg.state is State.REVERSED and not leg.is_advice:
@@ -119,26 +131,29 @@ class Requests:
             self._refused(leg, OVERTAKEN, turn)
             return
         try:
-            question = card_question(message)
+            original = self.advices.original_of(arrival) if 90 in message else None
+            question = card_question(message) if 2 in message else _kept_card(message, original)
             if question is not None:
                 # A value that fits its element may not fit the HSM's field: better refused here than inside the port.
                 question.encode()
-            if not is_token(message.pan):
+                leg.proof = proof_of(question)
+            if 2 in message and not is_token(message.pan):
                 leg.pan, leg.cvv2 = message.pan, cvv2_of(message)
-            if 90 in message:
-                names_before = names_of_original(message)
-                leg.original = self.advices.original_of(names_before, message)
-                leg.issuer = self.advices.issuer_of(names_before)
+            leg.new_pin = new_pin_of(message)
         except (RemoteProtocolError, LocalProtocolError):
             self._refused(leg, FORMAT_ERROR, turn)
             return
-        if question is None:
-            self._refused(leg, NO_CRYPTOGRAM, turn)
+        refusal = _objection(leg, message, original)
+        if question is None or refusal:
+            self._refused(leg, refusal or NO_CRYPTOGRAM, turn)
             return
-        if 52 in message and (leg.is_advice or is_token(message.pan)):
-            # A PIN block is bound to a card number, which a token is not; and no advice carries a PIN.
-            self._refused(leg, FORMAT_ERROR, turn)
-            return
+        if original is not None:
+            # What follows a payment goes where it went, and names it as it was named there.
+            leg.issuer = original.issuer
+            leg.original = original_name(original) if 7 in original.elements else message[90]
+            leg.card = "" if 2 in message else original.card
+        elif 90 in message:
+            leg.original = message[90]
         leg.see(Cause.REQUESTED)
         book.deadlines.set(leg, book.rules.leg_timeout_s, now)
         self._ask(leg, CARD, question, turn)
@@ -153,14 +168,19 @@ class Requests:
         leg.waits -= 1
         if what == CVV2:
             leg.cvv2_result = _cvv2_result(value)
-        elif what == PIN and value is not None and value.code in NO_PIN and self._ask_older_key(leg, turn):
+        elif what in _PINS and value is not None and value.code in NO_PIN and self._ask_older_key(leg, what, turn):
             return
         elif value is None or value.code != OK:
-            code = pin_refusal_code if what == PIN else refusal_code
+            code = pin_refusal_code if what in _PINS else refusal_code
             self._refused(leg, MALFUNCTION if value is None else code(value.code), turn)
             return
         elif what == PIN:
             leg.pin = value.block
+        elif what == NEW_PIN:
+            leg.new_pin = value.block
+        elif leg.card:
+            leg.pan = value.pan
+            self._ask_more(leg, leg.request, now, turn)
         elif is_token(leg.request.pan):
             leg.card, leg.pan, leg.cvv2 = leg.request.pan, value.pan, value.cvv2
             self._ask_more(leg, leg.request, now, turn)
@@ -183,7 +203,8 @@ class Requests:
         rule = book.stand_in.rule_of(leg.pan) if book.rules.stand_in else None
         if rule is not None and rule.cvk and leg.cvv2 and 14 in message:
             self._ask(leg, CVV2, VerifyCvv(rule.cvk, leg.pan, message[14], _CARD_NOT_PRESENT, leg.cvv2), turn)
-        if 52 not in message:
+        blocks = [(PIN, message.get(52) or ""), (NEW_PIN, leg.new_pin)] if 52 in message or leg.new_pin else ()
+        if not blocks:
             return
         self._route(leg, now)
         source, destination = book.rules.pins.get(leg.acquirer), book.rules.pins.get(leg.issuer)
@@ -191,26 +212,34 @@ class Requests:
             turn.note(leg.acquirer, "refused", f"{message.mti} {message.stan}: no PIN key for one of its links")
             self._refused(leg, NOT_SUPPORTED if leg.issuer else NO_ISSUER, turn)
             return
-        question = TranslatePin(source.key, destination.key, message[52], source.format, destination.format, leg.pan)
+        formats = source.format, destination.format
+        questions = [
+            (what, TranslatePin(source.key, destination.key, block, *formats, leg.pan))
+            for what, block in blocks
+            if block
+        ]
         try:
-            question.encode()
+            for _, question in questions:
+                question.encode()
         except LocalProtocolError:
             self._refused(leg, FORMAT_ERROR, turn)
             return
-        self._ask(leg, PIN, question, turn)
+        for what, question in questions:
+            self._ask(leg, what, question, turn)
 
-    def _ask_older_key(self, leg: Leg, turn: Turn) -> bool:
+    def _ask_older_key(self, leg: Leg, what: str, turn: Turn) -> bool:
         """Try the next PIN key that the member may still use while its key changes; False if there is none."""
         assert leg.request is not None
         book = self.book
         source, destination = book.rules.pins[leg.acquirer], book.rules.pins[leg.issuer]
         places = book.pin_places(leg.acquirer, source.is_aes)
-        leg.pin_tries += 1
-        if leg.pin_tries >= len(places):
+        leg.pin_tries = (*leg.pin_tries, what)
+        tries = leg.pin_tries.count(what)
+        if tries >= len(places):
             return False
-        block = leg.request[52]
-        older = TranslatePin(places[leg.pin_tries], destination.key, block, source.format, destination.format, leg.pan)
-        self._ask(leg, PIN, older, turn)
+        block = leg.request[52] if what == PIN else new_pin_of(leg.request)
+        older = TranslatePin(places[tries], destination.key, block, source.format, destination.format, leg.pan)
+        self._ask(leg, what, older, turn)
         return True
 
     # The issuer
@@ -240,10 +269,14 @@ class Requests:
         if leg.is_advice:
             self.advices.take_over(leg, request, turn)
             return
-        message = issuer_request(request, leg.pan, leg.cvv2, turn.at, book.days.mmdd(turn), leg.pin)
+        message = issuer_request(request, self._opened(leg), turn.at, book.days.mmdd(turn))
         if leg.issuer in book.rules.rewrites_stan:
             message = message.with_fields({11: own_stan(book.stans, turn)})
-        leg.elements = _kept(leg, message)
+        if request is leg.request:
+            # What was kept of the acquirer's request holds but for what the switch has just set.
+            leg.elements = {**leg.elements, **message.only(OWN_ELEMENTS)}
+        else:
+            leg.elements = _kept(leg, message)
         try:
             why = self._send(leg, message, now, turn)
         except LocalProtocolError:
@@ -254,6 +287,13 @@ class Requests:
             return
         leg.see(Cause.OPENED)
         turn.store(TABLE, leg.row())
+
+    def _opened(self, leg: Leg) -> Opened:
+        is_reformatted = False
+        if leg.pin:
+            pins = self.book.rules.pins
+            is_reformatted = pins[leg.acquirer].format != pins[leg.issuer].format
+        return Opened(leg.pan, leg.cvv2, leg.pin, leg.new_pin, leg.proof, leg.original, is_reformatted)
 
     def _converted(self, leg: Leg, request: Message, turn: Turn) -> Message | None:
         """Return the request with the amounts in its issuer's currencies; None if it had to be refused."""
@@ -287,6 +327,25 @@ class Requests:
             self.book.refuse(leg, code, turn)
         else:
             self.book.end(leg, code, turn)
+
+
+def _objection(leg: Leg, message: Message, original: Leg | None) -> str:
+    """Return DE 39 of a request that contradicts itself or its original, or ""."""
+    if (52 in message or leg.new_pin) and (leg.is_advice or not leg.pan):
+        # A PIN block is bound to a card number, which a token is not; and no advice carries a PIN.
+        return FORMAT_ERROR
+    if 2 not in message and (original is None or not original.card):
+        return NOT_LOCATED
+    if is_increment(message):
+        # Nothing can be added to what is no approval, or to another card's.
+        is_there = original is not None and original.state in STANDING and original.is_of_card(message)
+        return "" if is_there else NOT_LOCATED
+    return ""
+
+
+def _kept_card(message: Message, original: Leg | None) -> Detokenise | OpenPan | None:
+    """Return the question that opens the card of the payment that a message names; None if it names none."""
+    return None if original is None or not original.card else reopen_request(message, original.card)
 
 
 def _kept(leg: Leg, message: Message) -> dict[int, str]:

@@ -31,6 +31,7 @@ _NO_OTHER_AMOUNTS = "0" * 12 + "C00000000" * 2
 """DE 95 behind the amount: settlement amount and the two fees, which do not change."""
 
 _FROM_THE_REQUEST = (3, 4, 11, 12, 13, 18, 19, 32, 33, 37, 41, 42, 43, 49, *OWN)
+_FROM_THE_ANSWER = (4, 6, 38)
 _FROM_THE_REVERSAL = (3, 4, 11, 12, 13, 18, 19, 32, 33, 37, 38, 41, 42, 43, 49)
 
 
@@ -61,12 +62,12 @@ def saf_reversal(
     elements = {element: leg.elements[element] for element in _FROM_THE_REQUEST if element in leg.elements}
     if asked is not None:
         elements |= asked.only(_FROM_THE_REVERSAL)
-    if 38 in leg.answer:
-        elements[38] = leg.answer[38]
+    # What was approved, where that is less than was asked for.
+    elements |= {element: leg.answer[element] for element in _FROM_THE_ANSWER if element in leg.answer}
     elements |= {2: leg.card, 7: transmission_time(at), 15: settled, 90: original_name(leg)}
     identifier = f"0420/{leg.names.business}"
     if left_minor is not None:
-        elements |= {4: leg.elements.get(4, ""), 95: f"{left_minor:012d}{_NO_OTHER_AMOUNTS}"}
+        elements |= {4: leg.answer.get(4) or leg.elements.get(4, ""), 95: f"{left_minor:012d}{_NO_OTHER_AMOUNTS}"}
         identifier += f"/{elements[11]}"
     return SafEntry(identifier, leg.issuer, leg.card, Message("0420", elements), at.isoformat())
 

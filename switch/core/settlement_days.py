@@ -134,6 +134,14 @@ class SettlementDays:
         days = [day for year in (near.year - 1, near.year, near.year + 1) if (day := _day(year, mmdd)) is not None]
         return min(days, key=lambda day: abs(day - near), default=None)
 
+    def counted_on(self, mmdd: str, turn: Turn) -> date:
+        """Return the date on which a leg with this DE 15 counts now: its own, or the oldest if that has been closed."""
+        today = self.current(turn)
+        day = self.day_of(mmdd)
+        if day is None or day is today:
+            return today
+        return max(day, self.oldest)
+
     @property
     def oldest(self) -> date:
         """The oldest date that can still be reconciled."""

@@ -11,14 +11,14 @@ from __future__ import annotations
 from iso import Message
 from node.core.link import Arrival
 from node.core.turn import Turn
-from switch.core.book import FORMAT_ERROR, TAKEN, Book
+from switch.core.book import FORMAT_ERROR, NOT_LOCATED, TAKEN, Book
 from switch.core.legs import TABLE, Leg, Names
 from switch.core.numbers import own_stan
 from switch.core.reversal import OVERTAKEN, left_of, saf_reversal
 from switch.core.states import IN_FLIGHT, Cause, State
 from switch.core.totals import STANDING
 
-NOT_LOCATED, IN_PROGRESS, AMOUNT_INCORRECT = "25", "09", "64"
+IN_PROGRESS, AMOUNT_INCORRECT = "09", "64"
 
 
 class Undo:

@@ -103,7 +103,7 @@ class TestRefusals:
         assert answer.response_code == code
         assert bench.sent.get("network") is None
 
-    @pytest.mark.parametrize(("mti", "code"), [("0200", "40"), ("0220", "40"), ("0120", "40"), ("0600", "12")])
+    @pytest.mark.parametrize(("mti", "code"), [("0140", "40"), ("0240", "40"), ("0540", "40"), ("0600", "12")])
     def test_a_function_that_is_not_there_is_said_so(self, mti: str, code: str) -> None:
         (answer,) = AcquirerBench().gateway_says(at_acquirer().with_fields({}, mti=mti))
 

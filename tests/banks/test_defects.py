@@ -44,13 +44,13 @@ class TestIso8583simHostAsIssuer:
 
         assert (first.response_code, second) == ("00", first)
 
-    def test_a_financial_request_that_it_does_not_serve_is_approved_neither_time(self, issuer: IssuerBench) -> None:
+    def test_a_financial_request_twice_takes_its_money_once(self, issuer: IssuerBench) -> None:
         financial = at_issuer().with_fields({}, mti="0200")
 
         answers = [issuer.ask(financial), issuer.ask(financial)]
 
-        assert [(answer.mti, answer.response_code) for answer in answers] == [("0210", "40")] * 2
-        assert issuer.held_minor == 0
+        assert [(answer.mti, answer.response_code) for answer in answers] == [("0210", "00")] * 2
+        assert issuer.held_minor == 4_200
 
     @pytest.mark.parametrize("mti", ["0400", "0401", "0420", "0421"])
     def test_a_reversal_of_an_unknown_original_is_answered_with_its_de_90(self, issuer: IssuerBench, mti: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from banks.issuer.books import IssuerRules
 from iso import LocalProtocolError, Message
 from iso.private import parse_private
-from tests.support.banks import CVC, OTHER_PAN, PAN, IssuerBench, a_card, at_issuer
+from tests.support.banks import CVC, OTHER_PAN, PAN, IssuerBench, a_card, a_script, at_issuer
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -81,8 +81,8 @@ class TestDecline:
             ({"status": "blocked"}, {}, "62"),
             ({"expiry": "2001"}, {}, "54"),
             ({}, {"de14": "3011"}, "54"),
-            ({"scripted_code": "05"}, {}, "05"),
-            ({"scripted_code": "96"}, {}, "96"),
+            ({"script": a_script("05")}, {}, "05"),
+            ({"script": a_script("96")}, {}, "96"),
             ({"limit_minor": 4_199}, {}, "61"),
             ({"velocity_max": 0}, {}, "65"),
             ({"balance_minor": 4_199}, {}, "51"),
@@ -90,7 +90,7 @@ class TestDecline:
             ({}, {"de49": "978"}, "57"),
             ({"cvc_absent": "decline"}, {}, "N7"),
             ({}, {"de2": OTHER_PAN}, "14"),
-            ({}, {"de3": "200000"}, "12"),
+            ({}, {"de3": "500000"}, "12"),
         ],
     )
     def test_each_cause_has_its_code(self, columns: dict[str, object], changes: dict[str, str], code: str) -> None:
@@ -285,7 +285,7 @@ class TestScriptedAnswers:
     """A card may be slow or silent: what it decided is decided all the same."""
 
     def test_a_late_answer_comes_after_its_hold(self) -> None:
-        bench = IssuerBench(a_card(answer_after_ms=12_000))
+        bench = IssuerBench(a_card(script=a_script(delay_ms=12_000)))
         bench.hear("network", at_issuer())
         held_before = bench.held_minor
         sent_before = list(bench.sent.get("network", []))
@@ -296,7 +296,7 @@ class TestScriptedAnswers:
         assert bench.sent["network"][0].response_code == "00"
 
     def test_a_card_that_never_answers_still_holds(self) -> None:
-        bench = IssuerBench(a_card(answers=0))
+        bench = IssuerBench(a_card(script=a_script(answers=0)))
 
         answers = bench.hear("network", at_issuer())
 
@@ -336,16 +336,17 @@ class TestRefusals:
     def test_a_de_48_of_another_layout_is_a_format_error(self) -> None:
         assert IssuerBench().ask(at_issuer(de48="not ours")).response_code == "30"
 
-    @pytest.mark.parametrize(("mti", "code"), [("0200", "40"), ("0220", "40"), ("0600", "12"), ("0500", "12")])
+    @pytest.mark.parametrize(("mti", "code"), [("0300", "12"), ("0600", "12"), ("0500", "12")])
     def test_a_function_that_is_not_there_is_said_so(self, mti: str, code: str) -> None:
         answer = IssuerBench().ask(at_issuer().with_fields({}, mti=mti))
 
         assert answer.response_code == code
 
-    def test_a_partial_reversal_is_not_supported(self) -> None:
-        reversal = at_issuer(de90="0" * 42, de95="0" * 42, de48=None).with_fields({}, mti="0420")
+    @pytest.mark.parametrize("element", [54, 95])
+    def test_amounts_that_cannot_be_read_are_a_format_error(self, element: int) -> None:
+        reversal = at_issuer(de90="0" * 42, de48=None, **{f"de{element}": "x" * 42}).with_fields({}, mti="0420")
 
-        assert IssuerBench().ask(reversal).response_code == "40"
+        assert IssuerBench().ask(reversal).response_code == "30"
 
 
 class TestSecrets:

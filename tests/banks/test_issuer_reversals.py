@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from banks.issuer.books import IssuerRules
 from iso import Message
-from tests.support.banks import IssuerBench, a_card, advice_at_issuer, at_issuer, reversal_at_issuer
+from tests.support.banks import IssuerBench, a_card, a_script, advice_at_issuer, at_issuer, reversal_at_issuer
 
 DIALECTS = pytest.mark.parametrize("speaks", ["ascii87", "ebcdic93"])
 
@@ -56,7 +56,7 @@ class TestReversal:
         assert bench.held_minor == 4_200
 
     def test_of_a_decline_it_changes_nothing(self) -> None:
-        bench = IssuerBench(a_card(scripted_code="05"))
+        bench = IssuerBench(a_card(script=a_script("05")))
         bench.ask(at_issuer())
 
         answer = bench.ask(reversal_at_issuer(at_issuer()))

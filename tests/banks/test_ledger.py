@@ -1,18 +1,21 @@
-"""The ledger against a naive model, and its chain against tampering."""
+"""The ledger's verbs and outcomes, its statements, and its chain against tampering."""
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from banks.issuer.store import METADATA
-from banks.ledger import AccountRow, EntryRow, HeadRow, HoldRow, Ledger, Outcome, verify
+from banks.ledger import EntryRow, HoldRow, Ledger, Outcome, verify
+from banks.ledger.chain import entry_hash
+from banks.ledger.rows import GREATEST_BALANCE_MINOR, GREATEST_MINOR
+from iso import IsoError
 from node.core.turn import Turn
-from node.journal import MemoryJournal
 
 EPOCH = datetime(2026, 3, 14, tzinfo=UTC)
 CUSTOMERS = ("alice", "bob", "euro")
@@ -51,6 +54,41 @@ class TestHolding:
         assert outcome is Outcome.DONE
         assert ledger.accounts["alice"].available_minor == 700
         assert ledger.accounts["bob"].available_minor == 1_300
+
+    def test_posting_a_part_leaves_the_rest_held(self) -> None:
+        ledger, turn = ledger_with(1_000)
+        ledger.hold("h1", "alice", 400, 60, "r", turn)
+
+        outcomes = [ledger.post("h1", "bob", amount, "r", turn, final=False) for amount in (300, 101, 100, 1)]
+
+        assert outcomes == [Outcome.DONE, Outcome.EXCEEDS_HOLD, Outcome.DONE, Outcome.HOLD_NOT_OPEN]
+        alice = ledger.accounts["alice"]
+        assert (alice.posted_minor, alice.held_minor) == (600, 0)
+
+    def test_a_part_can_be_voided(self) -> None:
+        ledger, turn = ledger_with(1_000)
+        ledger.hold("h1", "alice", 400, 60, "r", turn)
+
+        outcomes = [ledger.void("h1", "r", turn, amount) for amount in (300, 101, 0, 100, 1)]
+
+        assert outcomes == [
+            Outcome.DONE,
+            Outcome.EXCEEDS_HOLD,
+            Outcome.AMOUNT_NOT_POSITIVE,
+            Outcome.DONE,
+            Outcome.HOLD_NOT_OPEN,
+        ]
+        assert ledger.accounts["alice"].held_minor == 0
+
+    def test_what_is_left_of_a_hold_expires(self) -> None:
+        ledger, turn = ledger_with(1_000)
+        ledger.hold("h1", "alice", 400, 60, "r", turn)
+        ledger.void("h1", "r", turn, 300)
+
+        later = Turn(EPOCH + timedelta(seconds=60))
+        ledger.expire(later)
+
+        assert [EntryRow(*row).amount_minor for row in later.stored("entries")] == [100]
 
     def test_a_hold_ends_only_once(self) -> None:
         ledger, turn = ledger_with()
@@ -97,6 +135,7 @@ class TestOutcomes:
         [
             ("h1", "nobody", 0, Outcome.AMOUNT_NOT_POSITIVE),
             ("h1", "nobody", 1, Outcome.HOLD_EXISTS),
+            ("h1", "nobody", 10**12, Outcome.AMOUNT_TOO_GREAT),
             ("h2", "nobody", 1, Outcome.NO_ACCOUNT),
             ("h2", "alice", 951, Outcome.INSUFFICIENT_FUNDS),
             ("h2", "alice", 950, Outcome.DONE),
@@ -112,6 +151,7 @@ class TestOutcomes:
         ("debit", "credit", "amount", "expected"),
         [
             ("nobody", "nobody", 0, Outcome.AMOUNT_NOT_POSITIVE),
+            ("nobody", "nobody", 10**12, Outcome.AMOUNT_TOO_GREAT),
             ("nobody", "alice", 1, Outcome.NO_ACCOUNT),
             ("alice", "alice", 1, Outcome.SAME_ACCOUNT),
             ("alice", "euro", 9_999, Outcome.CURRENCIES_DIFFER),
@@ -128,6 +168,7 @@ class TestOutcomes:
         ("identifier", "credit", "amount", "expected"),
         [
             ("h9", "nobody", 0, Outcome.AMOUNT_NOT_POSITIVE),
+            ("h9", "nobody", 10**12, Outcome.AMOUNT_TOO_GREAT),
             ("h9", "nobody", 1, Outcome.HOLD_NOT_OPEN),
             ("h1", "nobody", 1, Outcome.NO_ACCOUNT),
             ("h1", "euro", 1, Outcome.CURRENCIES_DIFFER),
@@ -140,6 +181,36 @@ class TestOutcomes:
         ledger.hold("h1", "alice", 50, 60, "r", turn)
 
         assert ledger.post(identifier, credit, amount, "r", turn) is expected
+
+    def test_no_balance_grows_beyond_what_a_row_can_hold(self) -> None:
+        ledger, turn = ledger_with(1_000)
+        bank = ledger.accounts["bank"]
+        bank.posted_minor = GREATEST_MINOR - GREATEST_BALANCE_MINOR
+        bank.held_minor = GREATEST_BALANCE_MINOR
+        before = turn.stored("entries")[:]
+
+        outcomes = [
+            ledger.transfer("bank", "bob", GREATEST_MINOR, "r", turn),
+            ledger.transfer("bank", "bob", 1, "r", turn),
+            ledger.hold("h1", "bank", 1, 60, "r", turn),
+        ]
+
+        assert outcomes == [Outcome.DONE, Outcome.BALANCE_TOO_GREAT, Outcome.BALANCE_TOO_GREAT]
+        assert len(turn.stored("entries")) == len(before) + 1
+
+    def test_a_currency_that_nobody_knows_opens_no_account(self) -> None:
+        ledger, turn = ledger_with()
+
+        with pytest.raises(IsoError, match="currency"):
+            ledger.open_account("carol", "999", turn)
+
+        assert "carol" not in ledger.accounts
+
+    def test_a_forced_transfer_may_overdraw(self) -> None:
+        ledger, turn = ledger_with(100)
+
+        assert ledger.transfer("alice", "bob", 400, "r", turn, forced=True) is Outcome.DONE
+        assert ledger.accounts["alice"].posted_minor == -300
 
     def test_only_done_records_anything(self) -> None:
         ledger, _ = ledger_with()
@@ -156,17 +227,37 @@ class TestOutcomes:
 class TestChain:
     """Whoever changes, drops or swaps an entry is found out."""
 
+    @given(
+        debit=st.text(max_size=8),
+        credit=st.text(max_size=8),
+        reference=st.text(max_size=20),
+        hold=st.text(max_size=8),
+        amount=st.integers(1, GREATEST_MINOR),
+    )
+    def test_the_hash_is_over_plain_json_whatever_the_names_are(
+        self, debit: str, credit: str, reference: str, hold: str, amount: int
+    ) -> None:
+        entry = EntryRow(7, 1_773_000_000, "post", debit, credit, "840", amount, hold, reference, "")
+
+        made = entry_hash("0" * 64, entry)
+
+        canonical = json.dumps(["0" * 64, *entry[:9]], separators=(",", ":"))
+        assert made == sha256(canonical.encode()).hexdigest()
+
     @given(st.data())
     @settings(deadline=None)
     def test_no_entry_can_be_changed_unnoticed(self, data: st.DataObject) -> None:
         ledger, turn = ledger_with()
         ledger.hold("h1", "alice", 400, 60, "r", turn)
-        ledger.post("h1", "bob", 300, "r", turn)
+        ledger.post("h1", "bob", 200, "r", turn, final=False)
+        ledger.void("h1", "r", turn, 50)
+        ledger.post("h1", "bob", 100, "r", turn)
         entries = [EntryRow(*row) for row in turn.stored("entries")]
         at = data.draw(st.integers(0, len(entries) - 1))
         column = data.draw(st.sampled_from(EntryRow._fields))
         value = getattr(entries[at], column)
-        forged = entries[at]._replace(**{column: value + 1 if isinstance(value, int) else value + "x"})
+        changed: Any = value + 1 if isinstance(value, int) else value + "x"
+        forged = entries[at]._replace(**{column: changed})
 
         problems = verify([*entries[:at], forged, *entries[at + 1 :]])
 
@@ -195,120 +286,68 @@ class TestChain:
 
         assert problems == ["account bank: its balance does not follow from the entries", "currency 840: sums to 2000"]
 
-
-class LedgerMachine(RuleBasedStateMachine):
-    """Any sequence of orders, with restarts, leaves the ledger equal to a model of two dictionaries."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.journal = MemoryJournal(METADATA)
-        self.at = EPOCH
-        self.ledger = Ledger()
-        self.posted = dict.fromkeys((*CUSTOMERS, "bank"), 0)
-        self.holds: dict[str, tuple[str, int, datetime]] = {}
-        self.made = 0
-
-    def turn(self) -> Turn:
-        return Turn(self.at)
-
-    def commit(self, turn: Turn) -> None:
-        self.journal.write(turn.stores)
-
-    def available(self, name: str) -> int:
-        return self.posted[name] - sum(amount for account, amount, _ in self.holds.values() if account == name)
-
-    @initialize()
-    def open(self) -> None:
-        turn = self.turn()
-        for name in self.posted:
-            self.ledger.open_account(name, CURRENCY[name], turn, may_overdraw=name == "bank")
-        self.commit(turn)
-
-    @rule(
-        debit=st.sampled_from((*CUSTOMERS, "bank")),
-        credit=st.sampled_from((*CUSTOMERS, "bank")),
-        amount=st.integers(-1, 500),
+    @pytest.mark.parametrize(
+        ("kind", "amount", "problem"),
+        [
+            ("void part", 400, "it takes more of its hold than there is"),
+            ("post", 401, "it takes more of its hold than there is"),
+            ("void", 399, "it does not end its hold as a whole"),
+            ("expire", 401, "it takes more of its hold than there is"),
+        ],
     )
-    def transfer(self, debit: str, credit: str, amount: int) -> None:
-        turn = self.turn()
-        outcome = self.ledger.transfer(debit, credit, amount, "r", turn)
-        self.commit(turn)
-        legal = amount > 0 and debit != credit and CURRENCY[debit] == CURRENCY[credit]
-        fits = debit == "bank" or amount <= self.available(debit)
-        assert (outcome is Outcome.DONE) == (legal and fits)
-        if outcome is Outcome.DONE:
-            self.posted[debit] -= amount
-            self.posted[credit] += amount
-
-    @rule(account=st.sampled_from(CUSTOMERS), amount=st.integers(-1, 500), lasts_s=st.integers(1, 100))
-    def hold(self, account: str, amount: int, lasts_s: int) -> None:
-        self.made += 1
-        turn = self.turn()
-        outcome = self.ledger.hold(f"h{self.made}", account, amount, lasts_s, "r", turn)
-        self.commit(turn)
-        assert (outcome is Outcome.DONE) == (0 < amount <= self.available(account))
-        if outcome is Outcome.DONE:
-            self.holds[f"h{self.made}"] = (account, amount, self.at + timedelta(seconds=lasts_s))
-
-    @rule(number=st.integers(1, 20))
-    def void(self, number: int) -> None:
-        turn = self.turn()
-        outcome = self.ledger.void(f"h{number}", "r", turn)
-        self.commit(turn)
-        assert (outcome is Outcome.DONE) == (self.holds.pop(f"h{number}", None) is not None)
-
-    @rule(number=st.integers(1, 20), credit=st.sampled_from((*CUSTOMERS, "bank")), amount=st.integers(-1, 500))
-    def post(self, number: int, credit: str, amount: int) -> None:
-        turn = self.turn()
-        outcome = self.ledger.post(f"h{number}", credit, amount, "r", turn)
-        self.commit(turn)
-        held = self.holds.get(f"h{number}")
-        legal = held is not None and held[0] != credit and CURRENCY[held[0]] == CURRENCY[credit]
-        assert (outcome is Outcome.DONE) == (legal and held is not None and 0 < amount <= held[1])
-        if outcome is Outcome.DONE:
-            account = self.holds.pop(f"h{number}")[0]
-            self.posted[account] -= amount
-            self.posted[credit] += amount
-
-    @rule(seconds=st.integers(0, 60))
-    def pass_time(self, seconds: int) -> None:
-        self.at += timedelta(seconds=seconds)
-        turn = self.turn()
-        expired = self.ledger.expire(turn)
-        self.commit(turn)
-        due = {name for name, (_, _, at) in self.holds.items() if at <= self.at}
-        assert set(expired) == due
-        for name in due:
-            del self.holds[name]
-
-    @rule()
-    def restart(self) -> None:
-        rows = self.journal.read()
-        assert "entries" not in rows
-        self.ledger = Ledger()
-        self.ledger.restore(
-            [AccountRow(*row) for row in rows["accounts"]],
-            [HoldRow(*row) for row in rows["holds"]],
-            [HeadRow(*row) for row in rows["heads"]],
+    def test_an_end_that_its_hold_does_not_bear_is_named_even_if_it_is_chained(
+        self, kind: str, amount: int, problem: str
+    ) -> None:
+        ledger, turn = ledger_with()
+        ledger.hold("h1", "alice", 400, 60, "r", turn)
+        entries = [EntryRow(*row) for row in turn.stored("entries")]
+        last = entries[-1].sequence
+        credit = "bob" if kind == "post" else "alice"
+        forged = EntryRow(
+            last + 1, 0, kind, "alice", credit, "840", amount, "h1", "r", "", last, 2 if credit == "bob" else last
         )
+        forged = forged._replace(hash=entry_hash(entries[-1].hash, forged))
 
-    @invariant()
-    def balances_are_those_of_the_model(self) -> None:
-        for name, posted in self.posted.items():
-            if name in self.ledger.accounts:
-                account = self.ledger.accounts[name]
-                assert (account.posted_minor, account.available_minor) == (posted, self.available(name))
+        assert verify([*entries, forged]) == [f"entry {last + 1}: {problem}"]
 
-    @invariant()
-    def it_sums_to_zero_per_currency(self) -> None:
-        assert not any(self.ledger.totals().values())
+    def test_an_open_hold_that_does_not_follow_is_named(self) -> None:
+        ledger, turn = ledger_with()
+        ledger.hold("h1", "alice", 400, 60, "r", turn)
+        entries = [EntryRow(*row) for row in turn.stored("entries")]
+        (hold,) = [HoldRow(*row) for row in turn.stored("holds")]
 
-    @invariant()
-    def the_books_on_disk_pass_the_audit(self) -> None:
-        rows = self.journal.rows
-        entries = [EntryRow(*row) for row in rows["entries"].values()]
-        assert verify(entries, [AccountRow(*row) for row in rows["accounts"].values()]) == []
+        problems = verify(entries, holds=[hold._replace(amount_minor=300)])
+
+        assert (verify(entries, holds=[hold]), problems) == ([], ["hold h1: it does not follow from the entries"])
 
 
-TestLedgerMachine = LedgerMachine.TestCase
-TestLedgerMachine.settings = settings(deadline=None)
+class TestStatement:
+    """Every entry names the entry before it for both of its accounts: a statement is read backwards, by primary key."""
+
+    def test_walking_back_from_the_latest_meets_every_entry_of_the_account(self) -> None:
+        ledger, turn = ledger_with(1_000)
+        ledger.hold("h1", "alice", 400, 60, "r", turn)
+        ledger.transfer("bank", "bob", 5, "r", turn)
+        ledger.post("h1", "bob", 300, "r", turn)
+        ledger.transfer("bob", "alice", 7, "r", turn)
+        entries = {row[0]: EntryRow(*row) for row in turn.stored("entries")}
+
+        walked, at = [], ledger.accounts["alice"].last
+        while at:
+            walked.append(entries[at])
+            at = entries[at].before("alice")
+
+        assert [entry.sequence for entry in walked] == [
+            entry.sequence for entry in reversed(entries.values()) if "alice" in (entry.debit, entry.credit)
+        ]
+        assert sum(entry.change_minor("alice") for entry in walked) == ledger.accounts["alice"].posted_minor
+
+    def test_a_busy_turn_writes_the_head_once(self) -> None:
+        ledger, _ = ledger_with(1_000)
+        turn = Turn(EPOCH)
+
+        for number in range(5):
+            ledger.hold(f"h{number}", "alice", 10, 60, "r", turn)
+
+        assert len(turn.stored("heads")) == 1
+        assert turn.stored("accounts") == [ledger.accounts["alice"].row()]

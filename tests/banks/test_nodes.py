@@ -17,6 +17,7 @@ from banks.acquirer.node import AcquirerNode
 from banks.acquirer.node import open_journal as open_acquirer_journal
 from banks.issuer.config import IssuerConfig, shipped_cards
 from banks.issuer.node import IssuerNode, open_journal
+from banks.issuer.settings import ScriptSection
 from hsm_sim.client import LocalClient
 from hsm_sim.node import HsmNode
 from iso import CardrailsError, Message, dialect
@@ -49,8 +50,10 @@ class Peer:
         return await self.runtime.call(lambda: self.host.desk.request("bank", message, timeout_s))
 
 
-def issuer_node(pipes: Pipes, hsm: HsmNode, journal: Journal | None = None, address: str = "memory://a") -> IssuerNode:
-    config = IssuerConfig(name="issuer-a", address=address, dialect="ascii87", bins=("4", "990001"))
+def issuer_node(
+    pipes: Pipes, hsm: HsmNode, journal: Journal | None = None, address: str = "memory://a", **rules: Any
+) -> IssuerNode:
+    config = IssuerConfig(name="issuer-a", address=address, dialect="ascii87", bins=("4", "990001"), **rules)
     client = LocalClient(hsm, "issuer-a")
     return IssuerNode(config, shipped_cards(), journal or open_journal(None), fixed_clock(), pipes, client)
 
@@ -122,6 +125,20 @@ class TestIssuerNode:
 
         assert isinstance(answer, Message)
         assert answer.response_code == "43"
+
+    async def test_its_settings_script_what_it_answers(self, mock_clock: MockClock) -> None:
+        pipes = Pipes()
+        hsm = hsm_node(pipes)
+        script = ScriptSection(when='mcc == "5999"', code="58", times=1)
+        issuer, network = issuer_node(pipes, hsm, scripts=(script,)), Peer(pipes, "memory://a", "ascii87")
+
+        async with running(hsm, issuer, network.runtime):
+            await let_pass(1)
+            answers = [await network.ask(at_issuer(stan)) for stan in ("000001", "000002")]
+            places = issuer.host.books.pin_places(False)
+
+        assert [answer.response_code for answer in answers if isinstance(answer, Message)] == ["58", "00"]
+        assert places == issuer.keys.pin_places("network") != ()
 
     async def test_without_its_hsm_it_does_not_start(self, mock_clock: MockClock) -> None:
         class NoHsm:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import doctest
 import importlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import anyio
 import pytest
-from sqlalchemy import MetaData, create_engine, inspect
+from sqlalchemy import Connection, MetaData, create_engine, inspect
+from sqlalchemy.ext.asyncio import create_async_engine
 
 import banks.acquirer.store
 import banks.issuer.store
@@ -16,11 +19,11 @@ from banks.core.cards import Card
 from banks.core.intents import IntentRow, IntentTombstoneRow
 from banks.core.memory import Memory
 from banks.core.requests import CounterRow, RequestRow, TakenRequest, TombstoneRow
-from banks.issuer.handler import _undecided
+from banks.issuer.handler import undecided
 from banks.ledger import AccountRow, EntryRow, HeadRow, HoldRow
-from node.journal import SqliteJournal
-from node.migrate import upgrade
+from node.journal import DatabaseUrl, Rows, open_journal
 from tests.support.banks import AcquirerBench, IssuerBench, at_acquirer, at_issuer
+from tests.support.postgres import session_of
 
 STORES = [
     pytest.param("banks.issuer.migrations", banks.issuer.store.METADATA, id="issuer"),
@@ -28,25 +31,21 @@ STORES = [
 ]
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | DatabaseUrl:
+    """Where a bank's books may be."""
+    if request.param == "sqlite":
+        return tmp_path / "bank.db"
+    found: DatabaseUrl = request.getfixturevalue("postgres").place()
+    return found
+
+
 class TestMigrations:
     """A database that was migrated is the one that METADATA describes."""
 
     @pytest.mark.parametrize(("migrations", "metadata"), STORES)
-    def test_migrations_and_tables_agree(self, tmp_path: Path, migrations: str, metadata: MetaData) -> None:
-        upgrade(tmp_path / "bank.db", migrations)
-
-        engine = create_engine(f"sqlite:///{tmp_path / 'bank.db'}")
-        found = inspect(engine)
-        made = {
-            table: [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(table)]
-            for table in found.get_table_names()
-            if table != "alembic_version"
-        }
-        keys = {table: found.get_pk_constraint(table)["constrained_columns"] for table in made}
-        indexes = {
-            (table, index["name"], tuple(index["column_names"])) for table in made for index in found.get_indexes(table)
-        }
-        engine.dispose()
+    def test_migrations_and_tables_agree(self, place: Path | DatabaseUrl, migrations: str, metadata: MetaData) -> None:
+        made, keys, indexes = anyio.run(_migrated, place, migrations)
 
         assert made == {
             name: [(column.name, str(column.type), bool(column.nullable)) for column in table.columns]
@@ -58,6 +57,38 @@ class TestMigrations:
             for table in metadata.tables.values()
             for index in table.indexes
         }
+
+
+async def _migrated(place: Path | DatabaseUrl, migrations: str) -> tuple[object, object, object]:
+    """Return columns, primary keys and indexes of a database that a node has opened."""
+    journal = open_journal(place, MetaData(), migrations)
+    await journal.load()
+    if isinstance(place, Path):
+        engine = create_engine(f"sqlite:///{place}")
+        with engine.connect() as connection:
+            found = _shape(connection)
+        engine.dispose()
+    else:
+        beside = create_async_engine("postgresql+asyncpg://", async_creator=partial(session_of, place))
+        async with beside.connect() as session:
+            found = await session.run_sync(_shape)
+        await beside.dispose()
+    await journal.aclose()
+    return found
+
+
+def _shape(connection: Connection) -> tuple[object, object, object]:
+    found = inspect(connection)
+    made = {
+        table: [(column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(table)]
+        for table in found.get_table_names()
+        if table != "alembic_version"
+    }
+    keys = {table: found.get_pk_constraint(table)["constrained_columns"] for table in made}
+    indexes = {
+        (table, index["name"], tuple(index["column_names"])) for table in made for index in found.get_indexes(table)
+    }
+    return made, keys, indexes
 
 
 class TestRows:
@@ -84,9 +115,8 @@ class TestRows:
 
 
 class TestOnDisk:
-    """What the memory journal takes, SQLite takes too, and gives back the same."""
+    """What the memory journal takes, a file and a server take too, and give back the same in the same order."""
 
-    @pytest.mark.trio
     @pytest.mark.parametrize(
         ("build", "metadata", "migrations"),
         [
@@ -95,28 +125,28 @@ class TestOnDisk:
         ],
         ids=["issuer", "acquirer"],
     )
-    async def test_a_restart_from_sqlite_is_a_restart_from_memory(
+    def test_a_restart_from_disk_is_a_restart_from_memory(
         self,
-        tmp_path: Path,
+        place: Path | DatabaseUrl,
         build: Callable[[], IssuerBench | AcquirerBench],
         metadata: MetaData,
         migrations: str,
     ) -> None:
         bench = build()
-        journal = SqliteJournal(tmp_path / "bank.db", metadata, migrations)
-        try:
-            for turn in bench.turns:
-                if turn.stores:
-                    await journal.commit(turn.stores)
 
-            on_disk = await journal.load()
-        finally:
-            await journal.aclose()
+        async def kept() -> Rows:
+            journal = open_journal(place, metadata, migrations)
+            try:
+                await journal.load()
+                for turn in bench.turns:
+                    if turn.stores:
+                        await journal.commit(turn.stores)
+                return await journal.load()
+            finally:
+                await journal.aclose()
 
-        in_memory = bench.journal.read()
-        assert {table: sorted(map(tuple, rows)) for table, rows in on_disk.items()} == {
-            table: sorted(map(tuple, rows)) for table, rows in in_memory.items()
-        }
+        on_disk, in_memory = anyio.run(kept), bench.journal.read()
+        assert on_disk == {table: [tuple(row) for row in rows] for table, rows in in_memory.items()}
 
 
 def _busy_issuer() -> IssuerBench:
@@ -173,15 +203,64 @@ class TestMemory:
 
         assert [memory.named(name) for name in record.names()] == [[], []]
 
+    def test_what_was_settled_again_is_as_young_as_that(self) -> None:
+        memory: Memory[TakenRequest] = Memory(settled_max=2)
+        for number in (1, 2, 1, 3):
+            memory.add(_taken(number))
+            memory.settle(_taken(number))
+
+        assert [memory.get(str(number)) is not None for number in (1, 2, 3)] == [True, False, True]
+
+    def test_a_record_at_work_is_not_forgotten_for_one_of_its_key_that_was_settled_before(self) -> None:
+        memory: Memory[TakenRequest] = Memory(settled_max=2)
+        memory.add(_taken(1))
+        memory.settle(_taken(1))
+        memory.forget(_taken(1))
+        at_work = _taken(1)
+        memory.add(at_work)
+
+        for number in (2, 3, 4):
+            memory.add(_taken(number))
+            memory.settle(_taken(number))
+
+        assert memory.get("1") is at_work
+
+    def test_a_settled_record_that_is_taken_up_again_stays(self) -> None:
+        memory: Memory[TakenRequest] = Memory(settled_max=1)
+        memory.add(_taken(1))
+        memory.settle(_taken(1))
+
+        memory.reopen(_taken(1))
+        for number in (2, 3):
+            memory.add(_taken(number))
+            memory.settle(_taken(number))
+
+        assert memory.get("1") is not None
+
 
 def _taken(number: int) -> TakenRequest:
-    return TakenRequest(_undecided(str(number), at_issuer(f"{number:06d}")))
+    return TakenRequest(undecided(str(number), at_issuer(f"{number:06d}")))
 
 
 class TestExamples:
     """What a docstring shows is what happens."""
 
-    @pytest.mark.parametrize("name", ["cards", "decide", "identity", "intents", "memory", "merchants", "requests"])
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "asked",
+            "avs",
+            "cards",
+            "identity",
+            "intents",
+            "kinds",
+            "memory",
+            "merchants",
+            "requests",
+            "scripts",
+            "tracks",
+        ],
+    )
     def test_of_each_module(self, name: str) -> None:
         results = doctest.testmod(importlib.import_module(f"banks.core.{name}"))
 

@@ -160,7 +160,7 @@ class TestReloading:
 
         answer = httpx.put(url, headers={"authorization": f"Bearer {token}"}, json={"bins": {}}, trust_env=False)
 
-        assert answer.status_code == 401
+        assert answer.status_code == 403
 
     def test_other_nodes_route_nothing(self, euro: HouseHandle) -> None:
         with pytest.raises(ControlError, match="404"):

@@ -21,12 +21,14 @@ from hsm_sim.requests import (
     MakeCryptogram,
     MakeCvv,
     MakeMac,
+    MakeMacs,
     OpenPan,
     Request,
     SealPan,
     StoreCard,
     VerifyCvv,
     VerifyMac,
+    VerifyMacs,
 )
 from iso.errors import ConfigError, RemoteProtocolError
 from node.core.turn import Turn
@@ -40,6 +42,8 @@ REQUESTS: dict[str, Request[object]] = {
     "CY": VerifyCvv(indexes.CVK, *CVV_FIELDS, "000"),
     "M6": MakeMac(indexes.zak("switch"), b"data"),
     "M8": VerifyMac(indexes.zak("switch"), b"data", "0" * 16),
+    "ZQ": MakeMacs(indexes.zak("switch"), [b"data", b"more data"]),
+    "ZS": VerifyMacs(indexes.zak("switch"), [b"data" + bytes(8), b"more data" + bytes(8)]),
     "ZA": StoreCard(PAN, "3012", "737", "acct_1"),
     "ZC": MakeCryptogram("9999000000004242", 1, "840", "M"),
     "ZE": Detokenise("9999000000004242", "reference"),
@@ -51,6 +55,7 @@ COMMAND_BYTES = {code: request.encode() for code, request in REQUESTS.items()} |
 DEVICE = {"NC", "NO", "B2", "N0", "LG"}
 KEYS = {"A0", "A4", "A6", "A8", "BU", "KA", "BW", "HC", "IA", "FA", "GC", "ZM", "ZO"}
 MACS = {"M6", "M8", "MY"}
+LINKS = {"ZQ", "ZS"}
 PINS_ON = {"CC"}
 PINS_OF_TERMINALS = {"CA", "G0", "CI"}
 DATA = {"M0", "M2", "M4", "GM"}
@@ -63,9 +68,9 @@ ISSUING = {
 STANDARD = DEVICE | KEYS | MACS | PINS_ON | PINS_OF_TERMINALS | DATA | ISSUING | {"GW"}
 ALLOWED = {
     "gateway": DEVICE | {"ZA", "ZC", "Z0", "Z2", "Z4", "Z6", "Z8"},
-    "acquirer": DEVICE | KEYS | MACS | PINS_ON | PINS_OF_TERMINALS | DATA | {"GW"},
-    "switch": DEVICE | KEYS | MACS | PINS_ON | {"CY", "GM", "ZE", "ZI", "ZK"},
-    "issuer": DEVICE | KEYS | MACS | PINS_ON | DATA | ISSUING | {"ZG"},
+    "acquirer": DEVICE | KEYS | MACS | LINKS | PINS_ON | PINS_OF_TERMINALS | DATA | {"GW"},
+    "switch": DEVICE | KEYS | MACS | LINKS | PINS_ON | {"CY", "GM", "ZE", "ZI", "ZK"},
+    "issuer": DEVICE | KEYS | MACS | LINKS | PINS_ON | DATA | ISSUING | {"ZG"},
     OPEN: STANDARD - {"ZM", "ZO"},
 }
 """Written by hand, so that a row that grants too much is found: default deny."""

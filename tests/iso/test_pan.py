@@ -212,3 +212,19 @@ class TestWindows:
     def test_the_edges_say_that_bytes_were_left_out(self) -> None:
         assert masked_window(b"\xaa" * 10, 5, radius_bytes=1) == "@5: ...AAAA..."
         assert masked_window(b"", 3) == "@0: "
+
+
+class TestPinBlocks:
+    """No PIN block is shown, wherever it travels: DE 52, the new PIN of a change, the second half of a long block."""
+
+    @pytest.mark.parametrize("name", ["pos-bcd87", "net-bin87", "ascii87"])
+    def test_no_block_survives_masking(self, name: str) -> None:
+        blocks = ("0123456789ABCDEF", "1122334455667788", "99AABBCCDDEEFF00")
+        private = build_private({"06": "07", "18": blocks[1], "20": blocks[2]})
+        spoken = dialect(name)
+        message = Message("0100", {2: "4242424242424242", 3: "920000", 11: "000001", 48: private, 52: blocks[0]})
+
+        masked = mask_frame(encode(message, spoken), spoken)
+
+        text = masked.decode("latin-1") + masked.hex().upper() + repr(message)
+        assert [block for block in blocks if block in text] == []

@@ -309,7 +309,7 @@ class TestLosses:
             ),
             ("outside reversals", 95, authorisation_request(de95="000000000500" + "0" * 12 + "C00000000" * 2)),
             ("beyond positions 2, 5, 7, 12", 22, Message("1100", {22: "210050S0000C"})),
-            ("other than 100, 200, 400, 401 and network management", 24, Message("1100", {24: "106"})),
+            ("other than 100, 101, 106, 200, 400, 401 and network management", 24, Message("1100", {24: "106"})),
             ("other than 4000, 4021 and 48xx of a reversal", 25, Message("1420", {24: "400", 25: "4013"})),
             ("outside reversals", 30, Message("1100", {4: "0" * 12, 30: "0" * 24})),
             ("codes that share one of 1987", 39, Message("1110", {39: "910"})),
@@ -351,3 +351,36 @@ class TestLosses:
             for loss in losses
             if loss.when != ALWAYS
         }
+
+
+class TestLifeOfAPayment:
+    """What follows an authorisation keeps its name, and says in DE 24 what it is."""
+
+    def asked(self, **changes: str) -> Message:
+        original = OriginalData("0100", "000123", "0715142530", "123456").to_de90()
+        fields = {int(name.removeprefix("de")): value for name, value in ({"de90": original} | changes).items()}
+        return authorisation_request().with_fields(fields)
+
+    def test_an_increment_is_a_supplementary_authorisation_that_still_names_its_original(self) -> None:
+        increment = self.asked()
+
+        assert to_1993(increment, year=2026)[24] == "106"
+        assert there_and_back(increment)[90] == increment[90]
+
+    def test_a_pre_authorisation_has_an_estimated_amount(self) -> None:
+        request = authorisation_request().with_fields({25: "06"})
+
+        assert to_1993(request, year=2026)[24] == "101"
+        assert there_and_back(request)[25] == "06"
+
+    def test_a_request_does_not_say_that_its_original_happened_when_it_does(self) -> None:
+        refund = self.asked(de3="200000").with_fields({}, mti="0200")
+
+        assert to_1993(refund, year=2026)[56][10:22] == "0" * 12
+        assert there_and_back(refund)[90] == refund[90]
+
+    def test_no_reason_to_decline_is_an_approval(self) -> None:
+        answer = authorisation_request().reply("85")
+
+        assert to_1993(answer, year=2026)[39] == "000"
+        assert there_and_back(answer)[39] == "85"

@@ -26,3 +26,35 @@ class TestBusinessTime:
     def test_it_never_runs_backwards(self) -> None:
         with pytest.raises(ValueError, match="backwards"):
             BusinessClock(lambda: EPOCH).advance(timedelta(seconds=-1))
+
+
+class TestAgreeing:
+    """A house agrees on one offset and version; asking again changes nothing, and nothing runs backwards."""
+
+    def test_the_same_again_changes_nothing(self, tmp_path: Path) -> None:
+        clock = BusinessClock(lambda: EPOCH, tmp_path / "x.clock")
+
+        first = clock.agree(timedelta(days=2), 5)
+        again = clock.agree(timedelta(days=2), 5)
+
+        assert first == again == EPOCH + timedelta(days=2)
+        assert (clock.version, BusinessClock(lambda: EPOCH, tmp_path / "x.clock").version) == (5, 5)
+
+    @pytest.mark.parametrize(
+        ("days", "version", "rule"),
+        [(3, 5, "version 5 already"), (3, 4, "version 5 already"), (1, 6, "backwards"), (40_000, 6, "at most")],
+    )
+    def test_what_cannot_be_is_refused(self, days: int, version: int, rule: str) -> None:
+        clock = BusinessClock(lambda: EPOCH)
+        clock.agree(timedelta(days=2), 5)
+
+        with pytest.raises(ValueError, match=rule):
+            clock.agree(timedelta(days=days), version)
+
+        assert (clock.offset, clock.version) == (timedelta(days=2), 5)
+
+    def test_it_goes_only_so_far(self) -> None:
+        clock = BusinessClock(lambda: EPOCH)
+
+        with pytest.raises(ValueError, match="at most"):
+            clock.advance(timedelta(days=40_000))

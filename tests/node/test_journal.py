@@ -1,131 +1,220 @@
-"""The journal's contract, on SQLite and in memory."""
+"""The journal's contract, in a SQLite file, in a PostgreSQL schema and in memory."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import anyio
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, Text
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
 
 from node.core.find import Find
-from node.journal import Journal, MemoryJournal, SqliteJournal, StoreError, saf_table
+from node.journal import Journal, MemoryJournal, Rows, SqliteJournal, StoreError, open_journal, saf_table
+from tests.support.migrations import write_migrations
+
+T = TypeVar("T")
 
 METADATA = MetaData()
 saf_table(METADATA)
 Table(
-    "entries", METADATA, Column("number", Integer, primary_key=True), Column("text", Text), info={"append_only": True}
+    "entries",
+    METADATA,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("text", Text),
+    info={"append_only": True},
 )
 Table("history", METADATA, Column("id", Text, primary_key=True), Column("rrn", Text), info={"open": None})
+Table("marks", METADATA, Column("name", Text, primary_key=True))
+Table(
+    "odd",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),
+    Column("order", Integer, nullable=True),
+    Column("hold", LargeBinary, nullable=True),
+)
+
+Open = Callable[[], Journal]
 
 
 @pytest.fixture
 def migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A migration package for the tables above, written for this test."""
-    package = tmp_path / "sample_migrations"
-    (package / "versions").mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "versions" / "0001_initial.py").write_text(
-        "from alembic import op\n"
-        "from tests.node.test_journal import METADATA\n"
-        'revision = "0001"\ndown_revision = None\n'
-        "def upgrade():\n    METADATA.create_all(op.get_bind())\n"
-        "def downgrade():\n    METADATA.drop_all(op.get_bind())\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return "sample_migrations"
+    return write_migrations(tmp_path, monkeypatch, "tests.node.test_journal")
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-def open_journal(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Journal]:
+@pytest.fixture(params=["sqlite", "postgresql", "memory"])
+def journal_again(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    """Open the same journal, as often as it is called; one at a time."""
     if request.param == "memory":
         only = MemoryJournal(METADATA)
         return lambda: only
     package = request.getfixturevalue("migrations")
-    return lambda: SqliteJournal(tmp_path / "node.db", METADATA, package)
+    if request.param == "sqlite":
+        return lambda: SqliteJournal(tmp_path / "node.db", METADATA, package)
+    place = request.getfixturevalue("postgres").place()
+    return lambda: open_journal(place, METADATA, package)
 
 
 def saf_row(identifier: str, state: str = "waiting", attempts: int = 0) -> tuple[object, ...]:
     return (identifier, "issuer-a", "card", "0420", "{}", state, attempts, "now")
 
 
+def during(opened: Open, does: Callable[[Journal], Awaitable[T]]) -> T:
+    """Open a journal as a node does, do something with it, close it."""
+
+    async def life() -> T:
+        journal = opened()
+        try:
+            await journal.load()
+            return await does(journal)
+        finally:
+            await journal.aclose()
+
+    return anyio.run(life)
+
+
+def commit(opened: Open, *turns: dict[str, list[Any]]) -> None:
+    async def do(journal: Journal) -> None:
+        for stores in turns:
+            await journal.commit(stores)
+
+    during(opened, do)
+
+
+def loaded(opened: Open) -> Rows:
+    return during(opened, lambda journal: journal.load())
+
+
 class TestTheContract:
     """All rows of a turn become durable together; a row replaces its predecessor; history is found by its columns."""
 
-    def test_a_restart_loads_open_rows_in_order_and_no_history(self, open_journal: Callable[[], Journal]) -> None:
-        async def scenario() -> dict[str, list[tuple[object, ...]]]:
-            journal = open_journal()
-            await journal.commit({"saf": [saf_row("b"), saf_row("a"), saf_row("c")], "history": [("1", "rrn")]})
-            await journal.commit({"saf": [saf_row("b", attempts=2), saf_row("c", state="done")]})
-            await journal.aclose()
-            again = open_journal()
-            rows = await again.load()
-            await again.aclose()
-            return rows
+    def test_a_restart_loads_open_rows_in_order_and_no_history(self, journal_again: Open) -> None:
+        commit(
+            journal_again,
+            {"saf": [saf_row("b"), saf_row("a"), saf_row("c")], "history": [("1", "rrn")]},
+            {"saf": [saf_row("b", attempts=2), saf_row("c", state="done")]},
+        )
 
-        rows = anyio.run(scenario)
+        rows = loaded(journal_again)
 
         assert rows["saf"] == [saf_row("b", attempts=2), saf_row("a")]
         assert "history" not in rows
 
-    def test_history_is_found_by_its_columns_newest_last(self, open_journal: Callable[[], Journal]) -> None:
-        async def scenario() -> list[tuple[object, ...]]:
-            journal = open_journal()
-            await journal.commit({"history": [(str(number), "same") for number in range(5)]})
-            found = await journal.find(Find("history", {"rrn": "same"}, limit=2))
-            await journal.aclose()
-            return found
-
-        assert anyio.run(scenario) == [("3", "same"), ("4", "same")]
-
-    def test_an_append_only_row_is_never_replaced_and_its_turn_changes_nothing(
-        self, open_journal: Callable[[], Journal]
+    def test_of_a_row_that_a_turn_writes_twice_the_last_words_stay_in_the_first_place(
+        self, journal_again: Open
     ) -> None:
-        async def scenario() -> dict[str, list[tuple[object, ...]]]:
-            journal = open_journal()
-            await journal.commit({"entries": [(1, "first")]})
-            with pytest.raises(StoreError):
-                await journal.commit({"saf": [saf_row("x")], "entries": [(1, "forged")]})
-            rows = await journal.load()
-            await journal.aclose()
-            return rows
+        commit(journal_again, {"saf": [saf_row("b"), saf_row("a"), saf_row("b", attempts=3), saf_row("c")]})
 
-        rows = anyio.run(scenario)
+        assert loaded(journal_again)["saf"] == [saf_row("b", attempts=3), saf_row("a"), saf_row("c")]
 
+    def test_history_is_found_by_its_columns_newest_last(self, journal_again: Open) -> None:
+        commit(journal_again, {"history": [(str(number), "same") for number in range(5)] + [("5", "other")]})
+
+        found = during(journal_again, lambda journal: journal.find(Find("history", {"rrn": "same"}, limit=2)))
+
+        assert found == [("3", "same"), ("4", "same")]
+
+    def test_what_was_committed_is_found_at_once(self, journal_again: Open) -> None:
+        async def do(journal: Journal) -> list[tuple[object, ...]]:
+            await journal.commit({"history": [("1", "mine")]})
+            return await journal.find(Find("history", {"id": "1", "rrn": "mine"}))
+
+        assert during(journal_again, do) == [("1", "mine")]
+
+    @pytest.mark.parametrize(
+        "again",
+        [{"entries": [(1, "forged")]}, {"entries": [(1, "first")]}, {"entries": [(2, "new"), (1, "forged")]}],
+        ids=["changed", "the same", "beside a new one"],
+    )
+    def test_an_append_only_row_is_never_replaced_and_its_turn_changes_nothing(
+        self, journal_again: Open, again: dict[str, list[Any]]
+    ) -> None:
+        commit(journal_again, {"entries": [(1, "first")]})
+
+        with pytest.raises(StoreError):
+            commit(journal_again, {"saf": [saf_row("x")], **again})
+
+        rows = loaded(journal_again)
         assert rows["entries"] == [(1, "first")]
         assert rows["saf"] == []
 
+    def test_a_row_of_another_length_than_its_table_changes_nothing(self, journal_again: Open) -> None:
+        with pytest.raises(StoreError):
+            commit(journal_again, {"marks": [("kept",)], "history": [("1", "rrn", "more")]})
 
-class TestTheFile:
-    """One writer per file; what was committed survives a killed process."""
+        assert loaded(journal_again)["marks"] == []
 
-    def test_a_second_writer_is_refused(self, migrations: str, tmp_path: Path) -> None:
-        first = SqliteJournal(tmp_path / "node.db", METADATA, migrations)
+    def test_a_table_of_keys_alone_takes_a_key_twice(self, journal_again: Open) -> None:
+        commit(journal_again, {"marks": [("a",), ("b",), ("a",)]}, {"marks": [("b",)]})
 
-        with pytest.raises(StoreError, match="another process is writing"):
-            SqliteJournal(tmp_path / "node.db", METADATA, migrations)
+        assert loaded(journal_again)["marks"] == [("a",), ("b",)]
 
-        anyio.run(first.aclose)
+    def test_names_that_sql_knows_otherwise_and_every_kind_of_value_come_back(self, journal_again: Open) -> None:
+        rows = [("k", 2**62, None, b"\x00\xff"), ("", -1, -(2**31), None), ("'\"; --", 0, 2**31 - 1, b"")]
+        commit(journal_again, {"odd": rows})
 
-    def test_a_commit_survives_kill_9(self, migrations: str, tmp_path: Path) -> None:
-        program = (
-            "import anyio, os, signal, sys; from pathlib import Path\n"
-            "from node.journal import SqliteJournal; from tests.node.test_journal import METADATA, saf_row\n"
-            f"journal = SqliteJournal(Path({str(tmp_path / 'node.db')!r}), METADATA, {migrations!r})\n"
-            "anyio.run(journal.commit, {'saf': [saf_row('kept')]})\n"
-            "os.kill(os.getpid(), signal.SIGKILL)\n"
+        assert loaded(journal_again)["odd"] == rows
+
+    def test_many_rows_come_back_in_order_and_what_they_have_in_common_is_in_memory_once(
+        self, journal_again: Open
+    ) -> None:
+        rows = [saf_row(f"{number:05d}", attempts=number) for number in range(11_000)]
+        commit(journal_again, {"saf": rows[::-1]})
+
+        found = loaded(journal_again)["saf"]
+
+        assert found == rows[::-1]
+        assert len({id(row[5]) for row in found[:10_000]}) == 1
+
+    def test_closing_twice_is_closing(self, journal_again: Open) -> None:
+        async def do(journal: Journal) -> None:
+            await journal.aclose()
+
+        during(journal_again, do)
+
+    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        turns=st.lists(
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "odd": st.lists(
+                        st.tuples(
+                            st.sampled_from(["a", "b"]),
+                            st.integers(0, 1),
+                            st.none() | st.integers(-(2**31), 2**31 - 1),
+                            st.none() | st.binary(max_size=3),
+                        ),
+                        min_size=1,
+                    ),
+                    "history": st.lists(
+                        st.tuples(
+                            st.sampled_from(["1", "2", "3"]),
+                            st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+                        ),
+                        min_size=1,
+                    ),
+                },
+            ),
+            max_size=4,
         )
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    )
+    def test_it_keeps_what_memory_keeps(self, journal_again: Open, turns: list[dict[str, list[Any]]]) -> None:
+        model = MemoryJournal(METADATA)
+        model.write({"odd": [tuple(row) for row in loaded(journal_again)["odd"]], "history": _history(journal_again)})
+        for turn in turns:
+            model.write(turn)
 
-        killed = subprocess.run([sys.executable, "-c", program], env=environment, check=False)
-        journal = SqliteJournal(tmp_path / "node.db", METADATA, migrations)
-        rows = anyio.run(journal.load)
-        anyio.run(journal.aclose)
+        commit(journal_again, *turns)
 
-        assert killed.returncode == -signal.SIGKILL
-        assert rows["saf"] == [saf_row("kept")]
+        assert loaded(journal_again)["odd"] == model.read()["odd"]
+        assert _history(journal_again) == [*model.rows["history"].values()]
+
+
+def _history(opened: Open) -> list[tuple[object, ...]]:
+    return during(opened, lambda journal: journal.find(Find("history", {}, limit=100)))

@@ -16,9 +16,10 @@ from node.core.find import Find
 from node.core.link import LinkProfile
 from node.core.saf import SafEntry
 from node.core.steps import NOT_SENT, UNKNOWN, Silence
+from node.journal import MemoryJournal, Stores
 from node.pipes import Pipes
 from node.runtime import Runtime
-from tests.support.nodes import PlainHost, answerer, asker, authorisation
+from tests.support.nodes import METADATA, PlainHost, answerer, asker, authorisation
 from tests.support.time import let_pass
 
 
@@ -166,6 +167,51 @@ class TestStoreAndForward:
         assert [seen.mti for seen in other.seen] == ["0420", "0421"]
         assert len(host.saf) == 0
         assert (await here.journal.find(Find("saf", {"identifier": "r1"})))[0][5] == "done"
+
+
+class SlowJournal(MemoryJournal):
+    """A journal whose commits take a second, as those of a database server may."""
+
+    async def commit(self, stores: Stores) -> None:
+        """Wait, then keep all rows."""
+        await let_pass(1)
+        await super().commit(stores)
+
+
+@pytest.mark.trio
+class TestASlowCommit:
+    """While a commit is under way nothing leaves the node, and whoever looks at it from outside can wait for it."""
+
+    async def test_readers_wait_until_what_they_see_is_durable(self, mock_clock: MockClock) -> None:
+        journal = SlowJournal(METADATA)
+        here, host = asker(Pipes(), journal=journal)
+        entry = SafEntry("r1", "answerer", "4242", authorisation(), "now")
+        seen: list[int] = []
+
+        async def owe() -> None:
+            host.desk.put_saf(entry)
+
+        async def look() -> None:
+            await here.settled()
+            seen.append(len(journal.rows["saf"]))
+
+        async with running(here) as tasks:
+            tasks.start_soon(here.call, owe)
+            await let_pass(0.5)
+            for _ in range(3):
+                tasks.start_soon(look)
+            await let_pass(0.25)
+            assert (len(host.saf), len(journal.rows["saf"]), seen) == (1, 0, [])
+            await let_pass(1)
+
+        assert seen == [1, 1, 1]
+
+    async def test_a_node_that_has_stopped_keeps_no_reader_waiting(self, mock_clock: MockClock) -> None:
+        here, _ = asker(Pipes())
+
+        async with running(here):
+            await let_pass(1)
+        await here.settled()
 
 
 class TestOnAsyncio:

@@ -13,6 +13,7 @@ from banks.acquirer.host import AcquirerHost, build_acquirer
 from banks.acquirer.store import METADATA as ACQUIRER_METADATA
 from banks.core.cards import Card, account_name
 from banks.core.merchants import Directory, Merchant, Terminal
+from banks.core.scripts import ANY_REQUEST, ScriptRow
 from banks.issuer.books import IssuerRules
 from banks.issuer.host import IssuerHost, build_issuer
 from banks.issuer.seeding import CardSeed, change_card, cvv2_of, seed
@@ -216,6 +217,10 @@ class IssuerBench(Bench):
         card = next(card for card in self.host.books.cards.values() if card.last4 == last4)
         return self.host.books.ledger.accounts[account_name(card.account, currency)]
 
+    def held_of(self, pan: str) -> int:
+        """What is held on a card."""
+        return int(self.account(pan[-4:]).held_minor)
+
     @property
     def held_minor(self) -> int:
         """What is held on the card `PAN`."""
@@ -233,9 +238,15 @@ class IssuerBench(Bench):
 
 
 def a_card(pan: str = PAN, balance_minor: int = 100_000, **columns: Any) -> CardSeed:
-    """Return a seed; `columns` are those of `Card`. Unless told otherwise any CVC will do."""
+    """Return a seed; `columns` are those of `Card`, and `script` one or more. Unless told otherwise any CVC will do."""
+    scripts = columns.pop("script", ())
     card = Card("", pan[-4:], columns.pop("account", ""), **{"expiry": "3012", "cvc_rule": "any", **columns})
-    return CardSeed(pan, card, balance_minor)
+    return CardSeed(pan, card, balance_minor, (scripts,) if isinstance(scripts, ScriptRow) else tuple(scripts))
+
+
+def a_script(code: str = "", when: str = ANY_REQUEST, **more: Any) -> ScriptRow:
+    """Return a script for a seed, or with `card="fp_..."` for an order."""
+    return ScriptRow(0, more.pop("card", ""), when, code, **more)
 
 
 def at_issuer(stan: str = "000001", cvv2: str = "", **changes: str | None) -> Message:
@@ -288,7 +299,7 @@ def advice_at_issuer(original: Message, code: str = "00", stan: str = "000800", 
 
 
 SHOP = Merchant("MERCHANT0000001", "The Shop", "5999", "US", "Springfield")
-CLOSED_SHOP = Merchant("MERCHANT0000002", "The Closed Shop", "5999", "US", "Springfield", status="inactive")
+CLOSED_SHOP = Merchant("MERCHANT0000002", "The Closed Shop", "5999", "US", "Springfield", status="closed")
 DIRECTORY = Directory(
     [SHOP, CLOSED_SHOP], [Terminal("TERM0001", SHOP.identifier), Terminal("TERM0002", CLOSED_SHOP.identifier)]
 )
@@ -298,10 +309,11 @@ class AcquirerBench(Bench):
     """An acquirer with both links up. What it sends to the network waits for `network_says`."""
 
     host: AcquirerHost
+    directory = DIRECTORY
 
     def __init__(self, rules: AcquirerRules | None = None) -> None:
         super().__init__(
-            lambda: build_acquirer(dialect("pos-bcd87"), dialect("net-bin87"), DIRECTORY, rules, profile=PLAIN),
+            lambda: build_acquirer(dialect("pos-bcd87"), dialect("net-bin87"), self.directory, rules, profile=PLAIN),
             ACQUIRER_METADATA,
             "acquirer",
         )

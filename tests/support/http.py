@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import anyio
 import httpx
+
+from node.clock import wall_clock
+from node.control_access import service_token
+
+SECRET = "0" * 64
+"""Signs the service tokens of tests."""
+
+
+def bearer(node: str, scope: str, secret: str = SECRET, age_s: float = 0) -> dict[str, str]:
+    """Return the header of a caller whose token was signed `age_s` seconds ago."""
+    token = service_token(secret, node, scope, lambda: wall_clock() - timedelta(seconds=age_s), "a test")
+    return {"authorization": f"Bearer {token}"}
 
 
 class AppClient:

@@ -146,17 +146,20 @@ def house_messages(draw: st.DrawFn, codes: tuple[str, ...]) -> Message:
         }
         sometimes |= {5: _digits(12), 38: _digits(6), 23: _digits(3), 60: st.just("00"), 30: _fee()}
     if mti_class != "8" and not answers:
-        entry = st.tuples(st.sampled_from(["01", "05", "07", "10", "81", "90"]), st.sampled_from("0128")).map("".join)
+        read = st.sampled_from(["01", "02", "05", "07", "10", "80", "81", "90", "91"])
+        entry = st.tuples(read, st.sampled_from("0128")).map("".join)
         sometimes |= {
             14: _digits(4),
             18: _digits(4),
             22: entry,
-            25: st.sampled_from(["00", "08", "59"]),
+            25: st.sampled_from(["00", "06", "08", "59"]),
             26: st.just("12"),
         }
         sometimes |= {43: st.text("Shop ", min_size=40, max_size=40), 19: _digits(3)}
     if mti_class in "12" and mti[2] == "0":
         sometimes |= {35: st.just("4242424242424242=3012"), 52: st.just("0123456789ABCDEF"), 53: _digits(16)}
+    if mti_class in "12" and not answers:
+        sometimes[90] = original_elements()
     if mti_class == "4":
         always[90] = original_elements()
         sometimes[95] = _digits(12).map(lambda amount: amount + "0" * 12 + "C00000000" * 2)
@@ -176,13 +179,13 @@ def _fee() -> SearchStrategy[str]:
 
 
 def _private() -> SearchStrategy[str]:
-    tags = st.sampled_from(["02", "04", "06", "08", "13"])
+    tags = st.sampled_from(["02", "04", "06", "08", "13", "16", "17"])
     return st.dictionaries(tags, st.text(DIGITS, max_size=9), min_size=1).map(build_private)
 
 
 def original_elements() -> SearchStrategy[str]:
     """DE 90 of messages that exist."""
     parts = st.tuples(
-        st.sampled_from(["0100", "0200", "0120"]), _digits(6), _clock(*_DATE, *_TIME), _digits(6), _digits(6)
+        st.sampled_from(["0100", "0200", "0120", "0220"]), _digits(6), _clock(*_DATE, *_TIME), _digits(6), _digits(6)
     )
     return parts.map(lambda found: OriginalData(*found).to_de90())

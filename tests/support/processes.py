@@ -10,9 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import stripe
@@ -23,8 +24,11 @@ from node.control import ControlClient
 READY_WITHIN_S = 30.0
 
 
-def topology_on_free_ports(folder: Path, more: str = "") -> Path:
-    """Write the default topology, and more of it, with ports that were free a moment ago."""
+def topology_on_free_ports(folder: Path, more: str = "", databases: Mapping[str, str] = MappingProxyType({})) -> Path:
+    """Write the default topology, and more of it, with ports that were free a moment ago.
+
+    `databases` says which banks keep their books on which database server.
+    """
     text = default_text() + more
     ports = sorted(set(re.findall(r"127\.0\.0\.1:(\d+)", text)))
     with ExitStack() as stack:
@@ -33,8 +37,18 @@ def topology_on_free_ports(folder: Path, more: str = "") -> Path:
             one.bind(("127.0.0.1", 0))
         chosen = {port: one.getsockname()[1] for port, one in zip(ports, taken, strict=True)}
     file = folder / "topology.toml"
-    file.write_text(re.sub(r"127\.0\.0\.1:(\d+)", lambda match: f"127.0.0.1:{chosen[match[1]]}", text))
+    text = re.sub(r"127\.0\.0\.1:(\d+)", lambda match: f"127.0.0.1:{chosen[match[1]]}", text)
+    file.write_text(with_databases(text, databases))
     return file
+
+
+def with_databases(text: str, databases: Mapping[str, str]) -> str:
+    """Return a topology whose banks keep their books where `databases` says."""
+    for bank, url in databases.items():
+        section = f"[nodes.{bank}]\n"
+        assert section in text
+        text = text.replace(section, f'{section}database = "{url}"\n')
+    return text
 
 
 class NodeProcess:
@@ -85,10 +99,12 @@ class NodeProcess:
 class ProcessHouse:
     """A house in one process, or in one process per node; `more` is added to the default topology."""
 
-    def __init__(self, folder: Path, *, one_process: bool, more: str = "") -> None:
+    def __init__(
+        self, folder: Path, *, one_process: bool, more: str = "", databases: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.data_dir = folder / "data"
         self.data_dir.mkdir(exist_ok=True)
-        self.topology = topology_on_free_ports(folder, more)
+        self.topology = topology_on_free_ports(folder, more, databases)
         self._groups: list[tuple[str, ...]] = [()] if one_process else [(name,) for name in NODE_NAMES]
         self.processes: dict[str, NodeProcess] = {}
 
@@ -125,9 +141,15 @@ class ProcessHouse:
 
 
 @contextmanager
-def process_house(folder: Path, *, one_process: bool = True, more: str = "") -> Iterator[ProcessHouse]:
+def process_house(
+    folder: Path,
+    *,
+    one_process: bool = True,
+    more: str = "",
+    databases: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[ProcessHouse]:
     """Start a house, hand it out, kill what is left of it."""
-    house = ProcessHouse(folder, one_process=one_process, more=more)
+    house = ProcessHouse(folder, one_process=one_process, more=more, databases=databases)
     try:
         house.start()
         yield house

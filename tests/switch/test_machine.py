@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from hsm_sim.requests import Detokenise, SealPan
 from iso import Message
 from iso.private import build_private, parse_private
@@ -53,7 +55,7 @@ class TestForwarding:
 
         bench.forward(request())
 
-        assert parse_private(bench.sent("issuer-a")[0][48]) == {"01": CVV2, "06": "07", "13": "trace-1"}
+        assert parse_private(bench.sent("issuer-a")[0][48]) == {"01": CVV2, "06": "07", "13": "trace-1", "17": "V"}
 
     def test_a_request_of_issuer_b_is_translated_to_1993_and_back(self) -> None:
         bench = Bench()
@@ -247,6 +249,16 @@ class TestCopies:
         assert [(answer.transmitted, answer.response_code) for answer in bench.sent("acquirer")] == [
             ("0314092659", "00")
         ]
+
+    def test_what_is_stored_is_what_the_issuer_was_asked_though_the_latest_copy_says_it_otherwise(self) -> None:
+        bench = Bench()
+        bench.receive("acquirer", request(de22="012"))
+        bench.receive("acquirer", request(de22="071"))
+
+        turn = bench.open_card()
+
+        (asked,), (row,) = turn.sent("issuer-a"), turn.stored("legs")
+        assert (asked[22], json.loads(row[7])["22"]) == ("071", "071")
 
     def test_a_copy_of_an_answered_request_gets_the_stored_answer(self) -> None:
         bench = Bench()

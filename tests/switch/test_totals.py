@@ -221,6 +221,19 @@ class TestDates:
         assert [message[15] for message in bench.sent("acquirer")] == ["0314", "0315"]
 
 
+    def test_what_is_answered_after_its_date_was_closed_counts_on_the_oldest_that_is_open(self) -> None:
+        bench = approved(Bench(), request())
+        bench.forward(request("000002"))
+        bench.at += timedelta(days=40)
+
+        bench.issuer_answers("00")
+
+        oldest = bench.machine.days.oldest.isoformat()
+        stored = stored_totals(bench.journal)
+        assert stored["acquirer", TODAY, "840"] == {"authorisations": 1, "authorisations_minor": 4200}
+        assert stored["acquirer", oldest, "840"] == {"authorisations": 1, "authorisations_minor": 4200}
+
+
 class TestDurability:
     """A row is stored in the turn of the outcome, one for all that the turn changed, and a restart goes on from it."""
 

@@ -34,15 +34,13 @@ class Call:
         The party's slot, and the LMK that the command chose (or the slot's default).
     keys
         Opened keys by field name; each was checked against the use that its field names.
-    policy
-        The slot's settings.
     delay_s
         A function that wants its answer to leave later sets this; seconds.
     subject
         What the audit log may say about the command beside its code: a token, a check value; never a secret.
     """
 
-    __slots__ = ("delay_s", "entropy", "keys", "lmk", "now", "policy", "slot", "subject", "turn", "values", "vault")
+    __slots__ = ("delay_s", "entropy", "keys", "lmk", "now", "slot", "subject", "turn", "values", "vault")
 
     def __init__(
         self,
@@ -61,11 +59,15 @@ class Call:
         self.entropy = entropy
         self.values = values
         self.keys = keys
-        self.policy: Policy = slot.policy
         self.now = now
         self.turn = turn
         self.delay_s = 0.0
         self.subject = ""
+
+    @property
+    def policy(self) -> Policy:
+        """The slot's settings."""
+        return self.slot.policy
 
     def key(self, name: str = "key") -> Key:
         """Return an opened key by the name of its field."""

@@ -1,10 +1,12 @@
 """Parts of a layout that are not always there: what a mark announces, what depends on a value, a fixed mark."""
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from operator import itemgetter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
+from hsm_sim.core.commands.compiled import Branch, Read, Step, Write, compile_reader, compile_writer
+from hsm_sim.core.commands.compiled import Group as Other
 from hsm_sim.core.commands.fields import Choice, Field, Value, Values
+from hsm_sim.core.commands.runs import Run
 from hsm_sim.core.errors import BAD_DATA, HsmError
 
 
@@ -19,12 +21,13 @@ class Marked:
         What follows the mark.
     """
 
-    __slots__ = ("_plan", "mark", "parts")
+    __slots__ = ("_first", "_plan", "mark", "parts")
 
     def __init__(self, mark: bytes, *parts: "Part") -> None:
         self.mark = mark
         self.parts = parts
         self._plan = Plan(parts)
+        self._first = next((field.name for field in fields_of(parts)), None)
 
     @property
     def layout(self) -> str:
@@ -39,8 +42,7 @@ class Marked:
 
     def encode(self, values: Values) -> bytes:
         """Write mark and parts if the first field has a value."""
-        first = next(fields_of(self.parts), None)
-        if first is not None and first.name not in values:
+        if self._first is not None and self._first not in values:
             return b""
         return self.mark + self._plan.write(values)
 
@@ -138,127 +140,101 @@ class IfMore:
 Group: TypeAlias = Marked | When | Literal | IfMore
 Part: TypeAlias = Field | Group
 GROUPS: Final = (Marked, When, Literal, IfMore)
+_WHOLE: Final = (*GROUPS, Run)
+
+COMPILED_AT: Final = 3
+"""A layout is compiled when it is used for the third time: most commands never are."""
 
 
 class Plan:
-    """A layout made ready for reading and writing: what each part needs is looked up once, not with each command.
+    """A layout made ready for reading and writing: compiled, once it is used often enough.
 
     Parameters
     ----------
     parts
         Fields and groups in order.
+
+    Attributes
+    ----------
+    read
+        `(data, at, values) -> at`: reads the parts in order into `values` and returns the offset behind the last.
+        Absent values are not in it. `HsmError` has the code of the first part that is malformed.
+    write
+        `(values) -> bytes`: writes the parts in order; `KeyError` names a value that is missing, which is the caller's
+        mistake.
     """
 
-    __slots__ = ("_reads", "_writes")
+    __slots__ = ("_seen_read", "_seen_written", "_steps", "read", "write")
 
     def __init__(self, parts: "Sequence[Part]") -> None:
-        steps = _with_runs(parts)
-        self._reads = _reading(steps)
-        self._writes = _writing(steps)
+        self._steps = _with_runs(parts)
+        self._seen_read = self._seen_written = 0
+        self.read: Read = self._first_reads
+        self.write: Write = self._first_writes
 
-    def read(self, data: bytes, at: int, values: dict[str, Value]) -> int:
-        """Read the parts in order into `values`; return the offset behind the last. Absent values are not in it.
-
-        Raises
-        ------
-        HsmError
-            The code of the first part that is malformed.
-        """
-        for name, read, parse in self._reads:
-            if read is not None:
-                values[name], at = read(data, at, values)
+    def read_slowly(self, data: bytes, at: int, values: dict[str, Value]) -> int:
+        """Read field by field: this says what is right, the compiled function does the same."""
+        for step in self._steps:
+            if isinstance(step, _WHOLE):
+                at = step.parse(data, at, values)
             else:
-                at = parse(data, at, values)
+                values[step.name], at = step.read(data, at, values)
         return at
 
-    def write(self, values: Values) -> bytes:
-        """Write the parts in order; `KeyError` names a value that is missing, which is the caller's mistake."""
-        written = []
-        for name, write, encode in self._writes:
-            written.append(encode(values) if write is None else write(values[name], values))
-        return b"".join(written)
+    def write_slowly(self, values: Values) -> bytes:
+        """Write field by field: this says what is right, the compiled function does the same."""
+        return b"".join(
+            [
+                step.encode(values) if isinstance(step, _WHOLE) else step.write(values[step.name], values)
+                for step in self._steps
+            ]
+        )
+
+    def compiled(self) -> tuple[Read, Write]:
+        """Compile the layout now; return what reads and what writes from here on."""
+        steps = _neutral(self._steps)
+        self.read, self.write = compile_reader(steps, self.read_slowly), compile_writer(steps, self.write_slowly)
+        return self.read, self.write
+
+    def _first_reads(self, data: bytes, at: int, values: dict[str, Value]) -> int:
+        self._seen_read += 1
+        if self._seen_read == COMPILED_AT:
+            self.read = compile_reader(_neutral(self._steps), self.read_slowly)
+        return self.read_slowly(data, at, values)
+
+    def _first_writes(self, values: Values) -> bytes:
+        self._seen_written += 1
+        if self._seen_written == COMPILED_AT:
+            self.write = compile_writer(_neutral(self._steps), self.write_slowly)
+        return self.write_slowly(values)
 
 
-_Parse: TypeAlias = Callable[[bytes, int, dict[str, Value]], int]
-_Read: TypeAlias = Callable[[bytes, int, Values], tuple[Value, int]]
-_Encode: TypeAlias = Callable[[Values], bytes]
-_Write: TypeAlias = Callable[[Value, Values], bytes]
+def _neutral(steps: "Sequence[Part | Run]") -> list[Step]:
+    """Return steps as the compiler knows them. A group that derives from `When` has its own ways and is asked."""
+    found: list[Step] = []
+    for step in steps:
+        if type(step) is When:
+            found.append(Branch(step.applies, _neutral(_with_runs(step.parts))))
+        elif isinstance(step, GROUPS):
+            found.append(Other(step.parse, step.encode))
+        else:
+            found.append(step)
+    return found
 
 
-class _Run:
-    """Choices in a row, taken as one: what stood there before is known. Only what was good is remembered."""
-
-    __slots__ = ("_choices", "_known", "_length", "_of", "_written")
-
-    def __init__(self, choices: Sequence[Choice]) -> None:
-        self._choices = choices
-        self._length = sum(choice.length for choice in choices)
-        self._known: dict[bytes, tuple[tuple[str, str], ...]] = {}
-        self._of: Callable[[Values], Hashable] = itemgetter(*[choice.name for choice in choices])
-        self._written: dict[Hashable, bytes] = {}
-
-    def parse(self, data: bytes, at: int, values: dict[str, Value]) -> int:
-        """Read the choices; return the offset behind them."""
-        end = at + self._length
-        raw = data[at:end]
-        known = self._known.get(raw)
-        if known is None:
-            pairs = []
-            for choice in self._choices:
-                value, at = choice.read(data, at, values)
-                pairs.append((choice.name, value))
-            known = self._known[raw] = tuple(pairs)
-        for name, text in known:
-            values[name] = text
-        return end
-
-    def encode(self, values: Values) -> bytes:
-        """Write the choices."""
-        chosen = self._of(values)
-        written = self._written.get(chosen)
-        if written is None:
-            written = b"".join([choice.write(values[choice.name], values) for choice in self._choices])
-            self._written[chosen] = written
-        return written
-
-
-def _with_runs(parts: "Sequence[Part]") -> "list[Part | _Run]":
+def _with_runs(parts: "Sequence[Part]") -> "list[Part | Run]":
     """Return the parts with choices in a row put together."""
-    steps: list[Part | _Run] = []
+    steps: list[Part | Run] = []
     run: list[Choice] = []
     for part in parts:
         if isinstance(part, Choice):
             run.append(part)
             continue
         if run:
-            steps.append(_Run(tuple(run)))
+            steps.append(Run(tuple(run)))
             run = []
         steps.append(part)
-    return [*steps, _Run(tuple(run))] if run else steps
-
-
-def _reading(steps: "list[Part | _Run]") -> list[tuple[str, _Read | None, _Parse]]:
-    """Return name and reading function of each field, or the parsing function of each group."""
-    return [
-        ("", None, step.parse) if isinstance(step, (*GROUPS, _Run)) else (step.name, step.read, _no_parse)
-        for step in steps
-    ]
-
-
-def _writing(steps: "list[Part | _Run]") -> list[tuple[str, _Write | None, _Encode]]:
-    """Return name and writing function of each field, or the encoding function of each group."""
-    return [
-        ("", None, step.encode) if isinstance(step, (*GROUPS, _Run)) else (step.name, step.write, _no_encode)
-        for step in steps
-    ]
-
-
-def _no_parse(data: bytes, at: int, values: dict[str, Value]) -> int:
-    raise AssertionError("a field is read, not parsed")
-
-
-def _no_encode(values: Values) -> bytes:
-    raise AssertionError("a field is written, not encoded")
+    return [*steps, Run(tuple(run))] if run else steps
 
 
 def fields_of(parts: Sequence[Part]) -> Iterator[Field]:

@@ -12,8 +12,10 @@ from hsm_sim.core.errors import BAD_DATA, BAD_INDEX, BAD_KEY_BLOCK, BAD_KEY_SCHE
 from iso.errors import LocalProtocolError
 
 KEY_BLOCK_LENGTH_MAX: Final = 9999
-_PLACES: Final[dict[bytes, str]] = {}
+PLACES: Final[dict[bytes, str]] = {}
 """Places of key tables that were read, as text: at most 4,096, for nothing else is remembered."""
+places_written: Final[dict[Value, bytes]] = {}
+"""The same the other way round."""
 
 _HEX_AFTER: Final = {0x55: 32, 0x54: 48, 0x58: 32, 0x59: 48}
 """Hex digits after `U`, `T`, `X`, `Y`."""
@@ -107,7 +109,7 @@ class KeyField:
 
     def read(self, data: bytes, at: int, values: Values) -> tuple[str, int]:
         """Read the scheme letter and what it announces."""
-        known = _PLACES.get(data[at : at + 4])
+        known = PLACES.get(data[at : at + 4])
         if known is not None:
             return known, at + 4
         if at >= len(data):
@@ -133,7 +135,7 @@ class KeyField:
             raise HsmError(BAD_INDEX if scheme == 0x4B else BAD_DATA)
         text = raw.decode("ascii")
         if scheme == 0x4B:
-            _PLACES[raw] = text
+            PLACES[raw] = text
         return text, end
 
     def write(self, value: Value, values: Values) -> bytes:
@@ -145,6 +147,8 @@ class KeyField:
             fits = False
         if not fits:
             raise LocalProtocolError(f"HSM field {self.name} takes a key: index, scheme + hex, or key block")
+        if raw in PLACES:
+            places_written[value] = raw
         return raw
 
 

@@ -5,6 +5,7 @@ part and gets the next one, mode 3 sends the last part and gets (or verifies) th
 blocks; only the last one is padded.
 """
 
+from operator import itemgetter
 from typing import Final
 
 from hsm_sim.core.commands.call import Call, Reply
@@ -30,7 +31,7 @@ _USES: Final = {
     for key_type, types in _TYPES.items()
     for algorithm, usages in _USAGES.items()
 }
-_CODES: Final = {
+CODES: Final = {
     "02": "invalid mode flag",
     "03": "invalid input format flag",
     "04": "invalid MAC algorithm",
@@ -38,21 +39,24 @@ _CODES: Final = {
     "06": "invalid message length: empty, or not whole blocks where nothing is padded",
     "09": "invalid padding method; CMAC takes 0 only",
 }
+_LAST: Final = frozenset("03")
+_NOT_LAST: Final = frozenset("12")
+_NOT_FIRST: Final = frozenset("23")
 _SOURCE: Final = (
     "layout and codes from captures of an open codec (mode 0); the chained modes rest on old public command pages"
 )
 
 
 def _makes_mac(values: Values) -> bool:
-    return values.get("mode", "0") in ("0", "3")
+    return values.get("mode", "0") in _LAST
 
 
 def _chains_on(values: Values) -> bool:
-    return values["mode"] in ("1", "2")
+    return values["mode"] in _NOT_LAST
 
 
 def _has_vector(values: Values) -> bool:
-    return values["mode"] in ("2", "3")
+    return values["mode"] in _NOT_FIRST
 
 
 def _is_hex(values: Values) -> bool:
@@ -69,9 +73,11 @@ def _vector(name: str, algorithm: str, key: str) -> Digits:
     return Digits(name, digits, HEX)
 
 
-def _method(mode: str, prefix: str = "", parity: str = "10") -> tuple[Part, ...]:
-    """Layout of how a MAC is made: size, algorithm, padding, key."""
+def method_fields(mode: str, prefix: str = "", parity: str = "10") -> tuple[Part, ...]:
+    """Return the layout of how a MAC is made: size, algorithm, padding, key; `mode` is G or V."""
     algorithm, key_type = prefix + "algorithm", prefix + "key_type"
+    uses = {(which, how): use for (what, which, how), use in _USES.items() if what == mode}
+    method = itemgetter(key_type, algorithm)
     return (
         Choice(prefix + "size", "01"),
         Choice(algorithm, tuple(_USAGES), "04"),
@@ -79,7 +85,7 @@ def _method(mode: str, prefix: str = "", parity: str = "10") -> tuple[Part, ...]
         Choice(key_type, tuple(_TYPES), "05"),
         KeyField(
             prefix + "key",
-            lambda values: _USES[mode, str(values[key_type]), str(values[algorithm])],
+            lambda values: uses[method(values)],
             parity=parity,
         ),
     )
@@ -183,7 +189,7 @@ def _mac(call: Call, prefix: str = "", vector: str = "vector") -> str:
     values = call.values
     mac = make_mac(
         call.keys[prefix + "key"],
-        values[prefix + "algorithm"],  # type: ignore[arg-type]  # character fields of _method
+        values[prefix + "algorithm"],  # type: ignore[arg-type]  # character fields of method_fields
         values[prefix + "padding"],  # type: ignore[arg-type]
         values["data"],  # type: ignore[arg-type]  # a binary field
         values.get(vector, ""),  # type: ignore[arg-type]
@@ -237,11 +243,11 @@ ROWS: Final = (
         "M6",
         "generate a MAC: of a whole message (mode 0), or of its first, middle, last part (1, 2, 3)",
         _make,
-        (*_start(), *_method("G"), When(_has_vector, "modes 2 and 3", _VECTOR), _data(mac_follows=False)),
+        (*_start(), *method_fields("G"), When(_has_vector, "modes 2 and 3", _VECTOR), _data(mac_follows=False)),
         (When(_makes_mac, "modes 0 and 3", MacField()), _CHAINED),
         MAC_USERS,
         source=_SOURCE,
-        codes=_CODES,
+        codes=CODES,
     ),
     Command(
         "M8",
@@ -249,7 +255,7 @@ ROWS: Final = (
         _verify,
         (
             *_start(),
-            *_method("V"),
+            *method_fields("V"),
             When(_has_vector, "modes 2 and 3", _VECTOR),
             _data(mac_follows=True),
             When(_makes_mac, "modes 0 and 3", MacField()),
@@ -257,7 +263,7 @@ ROWS: Final = (
         (_CHAINED,),
         MAC_USERS,
         source=_SOURCE,
-        codes=_CODES,
+        codes=CODES,
     ),
     Command(
         "MY",
@@ -265,8 +271,8 @@ ROWS: Final = (
         _translate,
         (
             *_start(),
-            *_method("V", "in_"),
-            *_method("G", "out_", parity="11"),
+            *method_fields("V", "in_"),
+            *method_fields("G", "out_", parity="11"),
             When(_has_vector, "modes 2 and 3", _IN_VECTOR, _OUT_VECTOR),
             _data(mac_follows=True, size="in_size"),
             When(_makes_mac, "modes 0 and 3", MacField("mac", "in_size")),
@@ -277,6 +283,6 @@ ROWS: Final = (
         ),
         MAC_USERS,
         source="layout from one open source (live-checked by its author) in mode 0; the chained modes are our reading",
-        codes=_CODES,
+        codes=CODES,
     ),
 )

@@ -11,7 +11,7 @@ Shared facts, hsm 2.2. That format 4 goes with the whole PAN and `;` rests on tw
 import re
 from typing import Final
 
-from hsm_sim.core.commands.fields import DIGITS, HEX, TEXT, Delimited, Fixed, Value, Values, take, text_of
+from hsm_sim.core.commands.fields import DIGITS, TEXT, Delimited, Fixed, Value, Values, take, text_of
 from hsm_sim.core.commands.groups import When
 from hsm_sim.core.crypto.pinblocks import ISO_4, PLUS, account_field
 from hsm_sim.core.errors import BAD_ACCOUNT, BAD_DATA, HsmError
@@ -27,6 +27,7 @@ _ISO_4_BEHIND: Final = re.compile(rb"[0-9A-F]{32}48[0-9]{12,21};")
 """A format 4 block, its format code, at most two more counts of two digits, and the PAN with its delimiter."""
 
 _DIGITS: Final = b"0123456789"
+_HEX: Final = b"0123456789ABCDEF"
 
 
 class PinBlock:
@@ -48,7 +49,7 @@ class PinBlock:
         if data[at + 32 : at + 34] == _ISO_4_AFTER and _ISO_4_BEHIND.match(data, at):
             length = AES_BLOCK_DIGITS
         raw = take(data, at, length)
-        if not HEX.issuperset(raw):
+        if raw.translate(None, _HEX):
             raise HsmError(BAD_DATA)
         return raw.decode("ascii"), at + length
 
@@ -90,7 +91,7 @@ class KnownBlock:
             is_long = len(data) - at - self.behind == AES_BLOCK_DIGITS
         length = AES_BLOCK_DIGITS if is_long else BLOCK_DIGITS
         raw = take(data, at, length)
-        if not HEX.issuperset(raw):
+        if raw.translate(None, _HEX):
             raise HsmError(BAD_DATA)
         return raw.decode("ascii"), at + length
 
@@ -101,7 +102,7 @@ class KnownBlock:
 
 def _written_block(name: str, value: Value) -> bytes:
     raw = text_of(value).encode("utf-8")
-    if len(raw) not in (BLOCK_DIGITS, AES_BLOCK_DIGITS) or not HEX.issuperset(raw):
+    if len(raw) not in (BLOCK_DIGITS, AES_BLOCK_DIGITS) or raw.translate(None, _HEX):
         raise LocalProtocolError(f"HSM field {name} takes 16 or 32 hex digits")
     return raw
 
@@ -154,10 +155,11 @@ class Account(When):
 
     def encode(self, values: Values) -> bytes:
         """Write the PAN, the token or the account, as the formats say."""
-        if any(values[name] == ISO_4 for name in self._formats) and (
-            "pan" in values or not (self._destination and "destination_account" in values)
-        ):
-            return _PAN.write(values["pan"], values)
+        for name in self._formats:
+            if values[name] == ISO_4 and (
+                "pan" in values or not (self._destination and "destination_account" in values)
+            ):
+                return _PAN.write(values["pan"], values)
         if self._token and values[self._formats[0]] == PLUS:
             return _TOKEN.write(values["token"], values)
         return _ACCOUNT.write(values["account"], values)

@@ -91,7 +91,9 @@ class Command:
         self.codes = codes
         self.request_plan = Plan(fields)
         self.answer_plan = Plan(answer)
-        self.accepted = (answer_code(code) + OK).encode("ascii")
+        self.raw_code = code.encode("ascii")
+        self.raw_answer_code = answer_code(code).encode("ascii")
+        self.accepted = self.raw_answer_code + OK.encode("ascii")
 
     @cached_property
     def keys(self) -> tuple[KeyField, ...]:

@@ -94,12 +94,13 @@ def _make_cryptogram(call: Call) -> Reply:
 
 def _detokenise(call: Call) -> Reply:
     call.vault.expire(call.now)
-    token, reference, turn = call.text("token"), call.text("reference"), call.turn
+    text, turn = call.text, call.turn
+    token, reference, cryptogram = text("token"), text("reference"), text("cryptogram")
     call.subject = token
-    if call.text("cryptogram"):
-        proof = Proof(call.text("cryptogram"), call.text("atc"), call.text("un"))
+    if cryptogram:
+        proof = Proof(cryptogram, text("atc"), text("un"))
         opened = call.vault.spend(token, reference, proof, _purchase(call), turn)
-    elif call.text("merchant_initiated", "0") == "1":
+    elif text("merchant_initiated", "0") == "1":
         opened = call.vault.start(token, reference, _purchase(call), turn)
     else:
         opened = call.vault.follow(token, reference, turn)
@@ -109,7 +110,7 @@ def _detokenise(call: Call) -> Reply:
         "cvv2": opened.cvv2,
         "audit_id": opened.audit_id,
     }
-    if call.text("seal", "0") == "1":
+    if text("seal", "0") == "1":
         answer["sealed"] = sealed_pan(call, opened.pan, reference)
     return answer
 

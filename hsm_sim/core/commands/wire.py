@@ -5,7 +5,7 @@ optionally X'19' + a trailer. The answer's code is the command with its second c
 code 2A; the answer's fields follow only after "00" or a warning of the row.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from hsm_sim.core.commands.fields import TEXT, Value, Values
 from hsm_sim.core.commands.row import Command, answer_code
@@ -35,12 +35,14 @@ def encode_command(code: str, values: Values) -> bytes:
     """
     row = COMMANDS[code]
     try:
-        data = row.request_plan.write(values) + b"".join([option.encode(values) for option in row.options])
+        data = row.raw_code + row.request_plan.write(values)
+        if row.options:
+            data += b"".join([option.encode(values) for option in row.options])
     except KeyError as error:
         missing = str(error.args[0])
     else:
         lmk = values.get("lmk")
-        return code.encode("ascii") + data + (b"%" + str(lmk).encode("ascii") if lmk else b"")
+        return data + b"%" + str(lmk).encode("ascii") if lmk else data
     raise LocalProtocolError(f"HSM command {code} needs a value for {missing}")
 
 
@@ -120,12 +122,14 @@ def decode_answer(code: str, answer: bytes, given: Values) -> tuple[str, dict[st
         The answer belongs to another command or does not fit the layout. Close the connection.
     """
     row = COMMANDS[code]
-    if answer[:2] != answer_code(code).encode("ascii") or len(answer) < 4 or not TEXT.issuperset(answer[2:4]):
-        raise RemoteProtocolError("the HSM's answer does not belong to the command that was sent")
-    error = answer[2:4].decode("ascii")
-    if error != OK and (error not in row.warnings or len(answer) == 4):
-        return error, {}
-    values = _Read(given)
+    error = OK
+    if not answer.startswith(row.accepted):
+        if not answer.startswith(row.raw_answer_code) or len(answer) < 4 or not TEXT.issuperset(answer[2:4]):
+            raise RemoteProtocolError("the HSM's answer does not belong to the command that was sent")
+        error = answer[2:4].decode("ascii")
+        if error not in row.warnings or len(answer) == 4:
+            return error, {}
+    values = _Over(given) if given else {}
     at, fits = 4, True
     try:
         at = row.answer_plan.read(answer, 4, values)
@@ -133,18 +137,23 @@ def decode_answer(code: str, answer: bytes, given: Values) -> tuple[str, dict[st
         fits = False
     if not fits or at != len(answer):
         raise RemoteProtocolError("the HSM's answer does not fit the layout of its command")
-    return error, values.fresh
+    return error, dict(values) if given else values
 
 
-class _Read(dict[str, Value]):
-    """The request's values, over which the answer's are laid; `fresh` has the answer's alone."""
+class _Over(dict[str, Value]):
+    """The answer's values, with the request's under them for layouts that ask; as a dictionary it has its own alone."""
 
-    __slots__ = ("fresh",)
+    __slots__ = ("_given",)
 
     def __init__(self, given: Values) -> None:
-        super().__init__(given)
-        self.fresh: dict[str, Value] = {}
+        super().__init__()
+        self._given = given
 
-    def __setitem__(self, name: str, value: Value) -> None:
-        super().__setitem__(name, value)
-        self.fresh[name] = value
+    def __missing__(self, name: str) -> Value:
+        return self._given[name]
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self._given
+
+    def get(self, name: str, absent: Any = None) -> Any:
+        return self[name] if name in self else absent  # noqa: SIM401 - the dictionary's own `get` sees its own alone

@@ -8,6 +8,7 @@ A fingerprint is known outside: while two versions of its key exist, both finger
 older key lives until somebody says that nobody needs the older ones any more.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from hsm_sim.core import indexes
@@ -164,6 +165,7 @@ def _versions(slot: Slot, place: str) -> list[int]:
     return sorted([*later, 1] if place in slot.keys else later)
 
 
+@lru_cache(maxsize=4096)
 def _context(row: CardRow) -> bytes:
     """Return what the sealed number is bound to: every other column, quoted, so that none passes for another."""
     if row.key_version == FIRST_LAYOUT:

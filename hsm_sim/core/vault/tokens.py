@@ -17,6 +17,7 @@ Shared facts, hsm 5. The cryptogram is EMV-shaped (option A, common session key,
 """
 
 import hashlib
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from hsm_sim.core.crypto.ciphers import same
@@ -46,7 +47,7 @@ from hsm_sim.core.vault.numbers import TOKEN_BIN, draw_token
 from hsm_sim.core.vault.rows import ACTIVE, DELETED, ERASED, NO_KEY, SUSPENDED, CardRow, ReferenceRow, Shelf
 from hsm_sim.core.vault.settings import VaultSettings
 from hsm_sim.core.vault.upkeep import Upkeep
-from hsm_sim.core.vault.working import Card, WorkingSet
+from hsm_sim.core.vault.working import Card, Issued, WorkingSet
 from iso.pan import luhn_valid
 from node.core.turn import Turn
 
@@ -195,8 +196,9 @@ class Vault:
         _check_use(card.row, purchase, turn)
         atc = _next_counter(card)
         un = self._entropy(4)
-        cryptogram = self._keyring.token.token_cryptogram(token, atc, _bound(purchase, un, atc))
-        self._cards.issue(card, int(turn.at.timestamp()), turn)
+        covered = _bound(purchase, un, atc)
+        cryptogram = self._keyring.token.token_cryptogram(token, atc, covered)
+        self._cards.issue(card, Issued(int(turn.at.timestamp()), covered, cryptogram), turn)
         return Proof(cryptogram.hex().upper(), f"{atc:04X}", un.hex().upper())
 
     def spend(self, token: str, reference: str, proof: Proof, purchase: Purchase, turn: Turn) -> Opened:
@@ -217,11 +219,12 @@ class Vault:
         if not reference:
             raise HsmError(BAD_DATA)
         atc = _counter(proof)
-        spent = self._cards.spent_on(card, atc)
-        issued_at = self._cards.issued_at(card, atc) if spent is None else None
+        issued = self._cards.issued(card, atc)
+        spent = self._cards.spent_on(card, atc) if issued is None else None
+        issued_at = issued.at if issued is not None else None if spent else self._cards.issued_at(card, atc)
         if spent is None and issued_at is None:
             raise HsmError(CRYPTOGRAM_NOT_ISSUED)
-        self._verify(token, atc, proof, purchase)
+        self._verify(token, atc, proof, purchase, issued)
         if spent is not None:
             if spent.reference != reference:
                 raise HsmError(CRYPTOGRAM_REPLAYED)
@@ -318,10 +321,14 @@ class Vault:
                 return token
         raise HsmError(TOKENS_EXHAUSTED)
 
-    def _verify(self, token: str, atc: int, proof: Proof, purchase: Purchase) -> None:
-        data = _bound(purchase, bytes.fromhex(proof.un), atc)
-        expected = self._keyring.token.token_cryptogram(token, atc, data).hex().upper()
-        if not same(expected, proof.cryptogram):
+    def _verify(self, token: str, atc: int, proof: Proof, purchase: Purchase, issued: Issued | None) -> None:
+        covered = _bound(purchase, bytes.fromhex(proof.un), atc)
+        if issued is not None and issued.covered == covered:
+            # What this HSM made a moment ago over the same data it need not make again.
+            expected = issued.cryptogram
+        else:
+            expected = self._keyring.token.token_cryptogram(token, atc, covered)
+        if not same(expected.hex().upper(), proof.cryptogram):
             raise HsmError(CRYPTOGRAM_WRONG)
 
     def _record(self, card: Card, atc: int, reference: str, purchase: Purchase, turn: Turn, *, seen: int) -> Opened:
@@ -367,5 +374,10 @@ def _bound(purchase: Purchase, un: bytes, atc: int) -> bytes:
     """Return the bytes that a cryptogram covers: amount 6, currency 2, UN 4, merchant hash 8, counter 2."""
     if not purchase.currency.isdigit():
         raise HsmError(BAD_DATA)
-    merchant = hashlib.sha256(purchase.merchant.rstrip(" ").encode("utf-8")).digest()[:8]
-    return bytes.fromhex(purchase.amount + "0" + purchase.currency) + un + merchant + atc.to_bytes(2, "big")
+    money = bytes.fromhex(purchase.amount + "0" + purchase.currency)
+    return money + un + _merchant_hash(purchase.merchant) + atc.to_bytes(2, "big")
+
+
+@lru_cache(maxsize=1024)
+def _merchant_hash(merchant: str) -> bytes:
+    return hashlib.sha256(merchant.rstrip(" ").encode("utf-8")).digest()[:8]

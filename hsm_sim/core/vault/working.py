@@ -4,7 +4,7 @@ A card comes from the shelf when it is first needed and goes again when there ar
 what a turn has changed is in no row before its commit, so until then this is the only place that knows it.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from hsm_sim.core.errors import TOKEN_UNKNOWN, HsmError
 from hsm_sim.core.vault.rows import (
@@ -20,19 +20,38 @@ from hsm_sim.core.vault.rows import (
 )
 from node.core.turn import Turn
 
-_ISSUED_KEPT: Final = 64
+ISSUED_MAX: Final = 16_384
+"""Unspent cryptograms in memory between turns, those of all cards together: most are spent within a second."""
+
+
+class Issued(NamedTuple):
+    """An unspent cryptogram that needs no look at the shelf.
+
+    Attributes
+    ----------
+    at
+        Business time at which it was issued, seconds.
+    covered, cryptogram
+        What it covers, and the cryptogram itself: making it again would give the same.
+    """
+
+    at: int
+    covered: bytes
+    cryptogram: bytes
+
+    def __repr__(self) -> str:
+        return f"Issued(at={self.at})"
 
 
 class Card:
-    """A card in use: its row, its counters, and the unspent cryptograms that this HSM remembers without the shelf."""
+    """A card in use: its row and its counters."""
 
-    __slots__ = ("atc", "issued", "row", "seen")
+    __slots__ = ("atc", "row", "seen")
 
     def __init__(self, row: CardRow, atc: int = 0, seen: int = 0) -> None:
         self.row = row
         self.atc = atc
         self.seen = seen
-        self.issued: dict[int, int] = {}
 
 
 class WorkingSet:
@@ -52,7 +71,7 @@ class WorkingSet:
         self._cards: dict[str, Card] = {}
         self._turn: Turn | None = None
         self._tokens: dict[tuple[str, str], str | None] = {}
-        self._issued: dict[tuple[str, int], int] = {}
+        self._issued: dict[tuple[str, int], Issued] = {}
         self._spent: dict[tuple[str, int], ReferenceRow] = {}
         self._recorded: dict[tuple[str, str], ReferenceRow] = {}
 
@@ -61,9 +80,11 @@ class WorkingSet:
         if turn is self._turn:
             return
         self._turn = turn
-        for changed in (self._tokens, self._issued, self._spent, self._recorded):
+        for changed in (self._tokens, self._spent, self._recorded):
             changed.clear()
-        cards = self._cards
+        cards, issued = self._cards, self._issued
+        while len(issued) > ISSUED_MAX:
+            del issued[next(iter(issued))]
         while len(cards) > self._cards_max:
             del cards[next(iter(cards))]
 
@@ -84,18 +105,17 @@ class WorkingSet:
             return self._tokens[fingerprint, expiry]
         return self._shelf.token_of(fingerprint, expiry)
 
+    def issued(self, card: Card, atc: int) -> Issued | None:
+        """Return an unspent cryptogram, if it is still in memory."""
+        return self._issued.get((card.row.token, atc))
+
     def issued_at(self, card: Card, atc: int) -> int | None:
-        """Return when a counter that is not spent was issued; None if it never was."""
-        at = card.issued.get(atc) or self._issued.get((card.row.token, atc))
-        if at is not None:
-            return at
+        """Return when a counter that is not spent was issued, in seconds of business time; None if it never was."""
         row = self._shelf.cryptogram(card.row.token, atc)
         return None if row is None else row.issued_at
 
     def spent_on(self, card: Card, atc: int) -> ReferenceRow | None:
         """Return what a counter was spent on."""
-        if atc in card.issued:
-            return None
         return self._spent.get((card.row.token, atc)) or self._shelf.spent(card.row.token, atc)
 
     def recorded(self, token: str, reference: str) -> ReferenceRow | None:
@@ -115,19 +135,17 @@ class WorkingSet:
             self._tokens[row.fingerprint, row.expiry] = row.token
         turn.store(CARDS_TABLE, row)
 
-    def issue(self, card: Card, at: int, turn: Turn) -> None:
+    def issue(self, card: Card, issued: Issued, turn: Turn) -> None:
         """Record that the next counter of a card was issued."""
         token = card.row.token
         card.atc += 1
-        card.issued[card.atc] = self._issued[token, card.atc] = at
-        while len(card.issued) > _ISSUED_KEPT:
-            del card.issued[next(iter(card.issued))]
-        turn.store(CRYPTOGRAMS_TABLE, CryptogramRow(token, card.atc, at))
+        self._issued[token, card.atc] = issued
+        turn.store(CRYPTOGRAMS_TABLE, CryptogramRow(token, card.atc, issued.at))
         turn.store(COUNTERS_TABLE, CounterRow(token, card.atc, card.seen))
 
     def spend(self, card: Card, row: ReferenceRow, turn: Turn) -> None:
         """Record what a counter was spent on; `card` has the counters as they are from now on."""
-        card.issued.pop(row.atc, None)
+        self._issued.pop((row.token, row.atc), None)
         self._spent[row.token, row.atc] = self._recorded[row.token, row.reference] = row
         turn.store(REFERENCES_TABLE, row)
         turn.store(COUNTERS_TABLE, CounterRow(row.token, card.atc, card.seen))

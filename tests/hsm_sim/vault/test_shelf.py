@@ -20,12 +20,13 @@ from hsm_sim.core.vault import (
     VaultSettings,
 )
 from hsm_sim.core.vault.rows import DELETED
+from hsm_sim.core.vault.working import ISSUED_MAX, Issued, WorkingSet
 from hsm_sim.shelf import JournalShelf
 from hsm_sim.store import metadata
-from node.core.turn import Row
+from node.core.turn import Row, Turn
 from node.journal import MemoryJournal
 from tests.hsm_sim.vault.builders import InlineJournal, VaultHsm, stepped
-from tests.support.hsm import CVC, PAN
+from tests.support.hsm import CVC, EPOCH, PAN, Hsm, first_use
 
 Store = InlineJournal | MemoryJournal
 
@@ -224,3 +225,34 @@ class TestSize:
         hsm.paid(token)
 
         assert journal.handed == 0
+
+
+class TestUnspentCryptograms:
+    """What was issued lately needs no look at the shelf; whatever else is unspent is found there, and opens as well."""
+
+    def test_memory_holds_the_latest_between_turns_and_all_of_the_turn_under_way(self) -> None:
+        cards, first, second = WorkingSet(JournalShelf(MemoryJournal(metadata)), 10), Turn(EPOCH), Turn(EPOCH)
+        cards.begin(first)
+        cards.put(card(1), first)
+        known = cards.card(card(1).token)
+        for number in range(ISSUED_MAX + 3):
+            cards.issue(known, Issued(number, b"covered", b"made"), first)
+        during = cards.issued(known, 1)
+
+        cards.begin(second)
+
+        assert during == Issued(0, b"covered", b"made")
+        assert [cards.issued(known, atc) is None for atc in (1, 3, 4, ISSUED_MAX + 3)] == [True, True, False, False]
+
+    @pytest.mark.parametrize("is_remembered", [True, False])
+    def test_a_cryptogram_opens_for_its_own_purchase_only(self, *, is_remembered: bool) -> None:
+        hsm = Hsm()
+        token = hsm.stored().token
+        proof = hsm.paid(token, amount_minor=4200)
+        if not is_remembered:
+            hsm.restart()
+
+        other = hsm.ask("switch", first_use(token, proof, amount_minor=4300))
+        own = hsm.ask("switch", first_use(token, proof, amount_minor=4200))
+
+        assert (other.code, own.code) == ("V1", "00")

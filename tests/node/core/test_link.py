@@ -584,6 +584,38 @@ class TestEchoProfiles:
         assert sent.response_code == "00"
 
 
+class TestReadBefore:
+    """What somebody has read of a frame already is not read again."""
+
+    @pytest.mark.parametrize("name", ["ascii87", "net-bin87", "ebcdic93"])
+    def test_a_frame_means_the_same_with_and_without_what_was_read_of_it(self, name: str) -> None:
+        spoken = dialect(name)
+        sender, turn = LinkMachine("out", spoken, LinkProfile(sign_on=False)), Turn(EPOCH)
+        sender.connected(Connected("out", 1, True), 0.0, turn)
+        sender.request(request(), 10.0, 0.0, turn)
+        (sent,) = turn.sends
+        frame, arrivals = sent.payload, []
+
+        for known in (None, decode(frame, spoken)):
+            receiver = LinkMachine("in", spoken, LinkProfile(sign_on=False))
+            receiver.connected(Connected("in", 1, False), 0.0, turn)
+            arrivals.append(receiver.received(Received("in", 1, frame, True, known), 0.0, turn))
+
+        assert arrivals[0] is not None
+        assert arrivals[0] == arrivals[1]
+
+    @pytest.mark.parametrize("name", ["ascii87", "net-bin87", "ebcdic93"])
+    def test_what_was_sent_says_what_its_bytes_say(self, name: str) -> None:
+        spoken, turn = dialect(name), Turn(EPOCH)
+        link = LinkMachine("out", spoken, LinkProfile(sign_on=False))
+        link.connected(Connected("out", 1, True), 0.0, turn)
+
+        link.request(request(), 10.0, 0.0, turn)
+
+        (sent,) = turn.sends
+        assert (sent.written or sent.message) == decode(sent.payload, spoken).without_mac()
+
+
 class TestTranslation:
     """Inside the house messages are in the 1987 form; a 1993 link translates at its edge."""
 
