@@ -292,6 +292,7 @@ class _Reader:
         self.say("message = new(Message)")
         self.say("message._mti = m")
         self.say("message._fields = f")
+        self.say("message._private = None")
         self.say(f"message._header = s[:{header}].hex().upper()" if header else "message._header = ''")
         self.say("return message")
         return "def read(s):\n" + "".join(f" {line}\n" for line in self.lines if line)

@@ -15,7 +15,7 @@ from iso.errors import LocalProtocolError
 from iso.headers import answer_header, swap_tpdu
 from iso.masks import mask_pan, mask_text
 from iso.mti import is_repeat, is_request, is_response, repeat_mti, response_mti
-from iso.private import mask_private
+from iso.private import mask_private, parse_private
 
 __all__ = ["Message", "swap_tpdu"]
 
@@ -41,16 +41,18 @@ class Message:
     ('0110', 1999, False)
     """
 
-    __slots__ = ("_fields", "_header", "_mti")
+    __slots__ = ("_fields", "_header", "_mti", "_private")
 
     _mti: str
     _fields: dict[int, str]
     _header: str
+    _private: Mapping[str, str] | None
 
     def __init__(self, mti: str, fields: Mapping[int, str], header: str = "") -> None:
         self._mti = mti
         self._fields = dict(fields)
         self._header = header
+        self._private = None
 
     @classmethod
     def _adopt(cls, mti: str, fields: dict[int, str], header: str) -> Message:
@@ -59,6 +61,7 @@ class Message:
         message._mti = mti
         message._fields = fields
         message._header = header
+        message._private = None
         return message
 
     @property
@@ -276,6 +279,15 @@ class Message:
     def currency(self) -> str:
         """DE 49, ISO 4217 numeric, or ""."""
         return self._fields.get(49, "")
+
+    @property
+    def private(self) -> Mapping[str, str]:
+        """DE 48 in the house's layout, value by tag; nothing if it is absent. Raises as `parse_private`."""
+        # Everybody who takes a request on wants to know some of it: it is read once for all of them.
+        tags = self._private
+        if tags is None:
+            tags = self._private = parse_private(self._fields.get(48, ""))
+        return tags
 
 
 def _change(fields: dict[int, str], changes: Mapping[int, str | None]) -> None:

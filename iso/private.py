@@ -171,7 +171,10 @@ def build_private(tags: Mapping[str, str]) -> str:
 
 def without_secrets(text: str) -> str:
     """Drop tags 01 and 05: what remains may be stored and sent in advices; raises as `parse_private`."""
-    return build_private({tag: value for tag, value in parse_private(text).items() if tag not in SECRET_TAGS})
+    tags = parse_private(text)
+    if SECRET_TAGS.isdisjoint(tags):
+        return text
+    return build_private({tag: value for tag, value in tags.items() if tag not in SECRET_TAGS})
 
 
 def mask_private(text: str, filler: str = "*") -> str:
@@ -221,23 +224,24 @@ def mask_private(text: str, filler: str = "*") -> str:
 def _mask_quickly(text: str, filler: str) -> str | None:
     """Mask in one walk what is ours beyond doubt; None where `parse_private` has to look."""
     size = len(text)
-    if size <= _LONGEST_PAN or not text.isascii():
+    if _SHORTEST_PAN <= size <= _LONGEST_PAN:
         return None
-    pieces, at, seen = [], 0, ""
-    while at < size:
-        tag, head = text[at : at + 2], at + _HEAD
-        length = text[at + 2 : head]
-        # Tags that rise cannot come twice.
-        if tag not in ASSIGNED_TAGS or tag <= seen or len(length) < 3 or not length.isdigit():
+    masked, end, seen = text, 0, ""
+    while end < size:
+        start = end + _HEAD
+        known = _heads.get(text[end:start])
+        # Nothing but assigned tags is known, and tags that rise cannot come twice.
+        if known is None or known[0] <= seen:
             return None
-        seen, end = tag, head + int(length)
+        seen, length = known
+        end = start + length
         if end > size:
             return None
-        if tag in SECRET_TAGS:
-            pieces.append(text[at:head] + filler * (end - head))
-        elif end - head >= _SHORTEST_PAN:
-            pieces.append(text[at:head] + mask_text(text[head:end]))
-        else:
-            pieces.append(text[at:end])
-        at = end
-    return "".join(pieces)
+        if seen in SECRET_TAGS:
+            masked = f"{masked[:start]}{filler * length}{masked[end:]}"
+        elif length >= _SHORTEST_PAN:
+            value = text[start:end]
+            hidden = mask_text(value)
+            if hidden != value:
+                masked = f"{masked[:start]}{hidden}{masked[end:]}"
+    return masked

@@ -72,7 +72,12 @@ def rrn(at: datetime, trace: str) -> str:
     """
     if len(trace) != 6:
         raise LocalProtocolError("DE 11: six digits expected", element=11)
-    return f"{_utc(at).strftime('%Y%j%H')[3:]}{trace}"
+    return f"{_hour(at)}{trace}"
+
+
+@lru_cache(maxsize=256)
+def _hour(at: datetime) -> str:
+    return _utc(at).strftime("%Y%j%H")[3:]
 
 
 @lru_cache(maxsize=256)

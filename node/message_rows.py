@@ -16,6 +16,7 @@ from iso.dialects import dialect as dialect_named
 from iso.errors import CardrailsError
 from iso.known import mask_known
 from iso.masks import mask_text, masked_window
+from iso.mti import is_request
 from iso.pan import mask_message
 from iso.private import TRACE_ID
 from iso.translate import to_1987
@@ -86,12 +87,12 @@ class RowMaker:
         except RemoteProtocolError as error:
             window = masked_window(frame, error.offset or 0)
             return _row(sequence, kept_at, link, direction, connection, spoken.name, detail=window, length=len(frame))
-        get = message.fields.get
+        get, mti = message.fields.get, message.mti
         stan, transmitted, acquirer = get(11, ""), get(7, ""), get(32, "")
-        asks = message.is_request
+        asks = is_request(mti)
         way = direction if asks else _OTHER_WAY[direction]
-        key = (way, message.mti[:2], link, stan, transmitted, acquirer)
-        latency_us, trace = self._pair(message, key, kept_at - self._ahead(offset), asks=asks)
+        key = (way, mti[:2], link, stan, transmitted, acquirer)
+        latency_us, trace = self._pair(_trace_of(message), key, kept_at - self._ahead(offset), asks=asks)
         return _new_row(
             MessageRow,
             (
@@ -101,7 +102,7 @@ class RowMaker:
                 direction,
                 connection,
                 spoken.name,
-                message.mti,
+                mti,
                 stan,
                 transmitted,
                 acquirer,
@@ -129,9 +130,8 @@ class RowMaker:
             self._offset, self._offset_us = offset, offset // _MICROSECOND
         return self._offset_us
 
-    def _pair(self, message: Message, key: tuple[str, ...], wall_us: int, *, asks: bool) -> tuple[int | None, str]:
+    def _pair(self, trace: str, key: tuple[str, ...], wall_us: int, *, asks: bool) -> tuple[int | None, str]:
         """Return the latency of a response and the trace id of either; remember a request."""
-        trace = _trace_of(message)
         if asks:
             waiting = self._open
             waiting[key] = (wall_us, trace)
@@ -164,20 +164,14 @@ def _row(
 
 
 def _trace_of(message: Message) -> str:
-    private = message.get(48)
-    if not private or TRACE_ID not in private:
+    if 48 not in message:
         return ""
-    # The first thing that every kept message pays for: no dictionary of tags, only a walk to the one that is wanted.
-    at = 0
-    while at < len(private):
-        size = private[at + 2 : at + 5]
-        if not (size.isascii() and size.isdigit()):
-            return ""
-        end = at + 5 + int(size)
-        if private.startswith(TRACE_ID, at):
-            return mask_text(private[at + 5 : end])
-        at = end
-    return ""
+    try:
+        trace = message.private.get(TRACE_ID)
+    except RemoteProtocolError:
+        # A layout of somebody else's.
+        return ""
+    return mask_text(trace) if trace else ""
 
 
 def message_of(row: MessageRow, *, house_form: bool = False) -> Message | None:

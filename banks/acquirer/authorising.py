@@ -92,7 +92,8 @@ async def _ask_the_network(
         translated = {**translated, 90: named_by_the_network(root.row, books.rules.acquirer_id)}
     outcome: Message | Silence | None
     try:
-        outcome = await desk.request(NETWORK, message.with_fields(translated), books.rules.network_timeout_s)
+        message = message.with_fields(translated) if translated else message
+        outcome = await desk.request(NETWORK, message, books.rules.network_timeout_s)
     except LocalProtocolError:
         outcome = None
     if root is not None:

@@ -28,7 +28,7 @@ from banks.core import batches, intents
 from banks.core.intents import COMPLETION, FORCED_HOLD, FORCED_SALE, Intent, IntentRow, completion_of
 from banks.core.merchants import Merchant, refused_amount
 from iso import LocalProtocolError, Message, RemoteProtocolError
-from iso.private import CAPTURE, parse_private, without_secrets
+from iso.private import CAPTURE, without_secrets
 from iso.stan import transmission_time
 from node.core.steps import Silence
 
@@ -126,7 +126,7 @@ def _refusal(first: IntentRow, request: Message, merchant: Merchant) -> str | No
 
 def _is_final(request: Message) -> bool:
     try:
-        return not parse_private(request.get(48) or "").get(CAPTURE, "").endswith("P")
+        return not request.private.get(CAPTURE, "").endswith("P")
     except RemoteProtocolError:
         return True
 

@@ -15,7 +15,7 @@ from hsm_sim.core.crypto.pinblocks import ISO_0, ISO_3, ISO_4
 from hsm_sim.core.errors import OK
 from hsm_sim.requests.pins import TranslateDukptPin, TranslateTerminalPin
 from iso import LocalProtocolError, Message, RemoteProtocolError
-from iso.private import KEY_SERIAL, NEW_PIN, PIN_REST, build_private, parse_private
+from iso.private import KEY_SERIAL, NEW_PIN, PIN_REST, build_private
 from node.core.conversations import Desk
 from node.core.steps import UNKNOWN
 
@@ -60,7 +60,7 @@ async def translate(
     A block that holds no PIN under the terminal's key looks as a wrong PIN does: 55.
     """
     try:
-        tags = parse_private(request.get(48) or "")
+        tags = dict(request.private)
     except RemoteProtocolError:
         return FORMAT_ERROR
     block, serial = (request.get(52) or "") + tags.pop(PIN_REST, ""), tags.pop(KEY_SERIAL, "")

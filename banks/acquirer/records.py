@@ -117,7 +117,12 @@ class Records:
         return self.books.memory.get(gateway_key(mti, terminal, stan, transmitted))
 
     async def _ask(self, table: str, limit: int, **where: str | int) -> list[Row] | Silence:
-        answer: list[Row] | Silence = await self.desk.ask(
-            "journal", Find(table, where, limit), self.books.rules.journal_timeout_s
-        )
+        memory = self.books.memory
+        question = memory.asking()
+        try:
+            answer: list[Row] | Silence = await self.desk.ask(
+                "journal", Find(table, where, limit), self.books.rules.journal_timeout_s
+            )
+        finally:
+            memory.answered(question)
         return answer

@@ -77,7 +77,7 @@ def _undo(records: Records, intent: Intent, root: Intent, cleared: ClearingRow |
         # Declined, or undone as far as this asks for: nothing to do. Unknown: the network's 0420 exists already.
         return OK
     undone_minor = row.remains_minor - remains_minor
-    if _is_rested_on(row, root, undone_minor):
+    if _is_rested_on(row, root, undone_minor, _tolerance_percent(records, row)):
         return NO_ACTION
     _lower(records, intent, root, undone_minor)
     if cleared is not None:
@@ -101,14 +101,20 @@ def is_money(row: IntentRow) -> bool:
     return row.mti == "0200" and bool(row.captured_minor)
 
 
-def _is_rested_on(row: IntentRow, root: Intent, undone_minor: int) -> bool:
+def _tolerance_percent(records: Records, row: IntentRow) -> int:
+    merchant = records.books.directory.merchants.get(row.merchant)
+    return merchant.over_capture_percent if merchant is not None else 0
+
+
+def _is_rested_on(row: IntentRow, root: Intent, undone_minor: int, tolerance_percent: int) -> bool:
     """Whether something else would be left without ground."""
     first = root.row
     if row.kind == Kind.REFUND.name:
         return False
     if is_money(row):
         return first.captured_minor - undone_minor < first.refunded_minor + root.refunding_minor
-    return bool(undone_minor) and first.authorised_minor - undone_minor < first.captured_minor
+    most_minor = (first.authorised_minor - undone_minor) * (100 + tolerance_percent) // 100
+    return bool(undone_minor) and most_minor < first.captured_minor
 
 
 def _lower(records: Records, intent: Intent, root: Intent, undone_minor: int) -> None:

@@ -9,7 +9,7 @@ from banks.core.kinds import Kind
 from banks.core.tracks import read_track
 from iso import Message, RemoteProtocolError
 from iso.amounts import CASHBACK, parse_amounts
-from iso.private import INITIATOR, PARTIAL_APPROVAL, parse_private
+from iso.private import INITIATOR, PARTIAL_APPROVAL
 
 _CHIP = ("05", "06", "07", "95")
 _STRIPE = ("02", "80", "90", "91")
@@ -67,7 +67,7 @@ def asked_of(request: Message, kind: Kind) -> Asked:
         DE 48 is not in the house's layout.
     """
     amount_minor, currency = billed(request) if 4 in request else (0, request.currency)
-    tags = parse_private(request.get(48) or "")
+    tags = request.private
     expiry = request.get(14) or ""
     if not expiry and 35 in request:
         track = read_track(request[35])

@@ -25,8 +25,11 @@ def business_key(message: Message) -> str:
     True
     """
     get = message.get
-    parts = (get(11), get(12), get(13), _without_zeros(message.acquirer_id), get(37), message.terminal)
-    return f"{message.mti[1:3]}/" + "/".join(part or "" for part in parts)
+    acquirer = _without_zeros(message.acquirer_id)
+    return (
+        f"{message.mti[1:3]}/{get(11) or ''}/{get(12) or ''}/{get(13) or ''}/"
+        f"{acquirer}/{get(37) or ''}/{message.terminal}"
+    )
 
 
 def trace_name(acquirer: str, stan: str, transmitted: str) -> str:

@@ -14,6 +14,7 @@ from iso.mti import first_mti
 from iso.original import OriginalData
 from iso.private import CAPTURE, build_private
 from iso.replacement import ReplacementAmounts
+from node.core.turn import changed
 
 INTENTS, TOMBSTONES, COUNTERS = "intents", "tombstones", "counters"
 
@@ -118,6 +119,10 @@ class IntentRow(NamedTuple):
     paid_at: str = ""
 
 
+_NOTHING_YET = IntentRow._make((0, "", "", "", NEW, "", "", 0, *[""] * 14, 0, "", *IntentRow._field_defaults.values()))
+"""What all intents have in common that are new."""
+
+
 class IntentTombstoneRow(NamedTuple):
     """The key of a gateway's request whose reversal came before it."""
 
@@ -172,30 +177,18 @@ def gateway_key(mti: str, terminal: str, stan: str, transmitted: str) -> str:
 def new_intent(request: Message, kind: str, identifier: int, at: str) -> Intent:
     """Return the intent of a gateway's request, with nothing sent yet."""
     get = request.get
-    row = IntentRow(
+    row = changed(
+        _NOTHING_YET,
         identifier=identifier,
         terminal=request.terminal,
         gateway_stan=request.stan,
         gateway_time=request.transmitted,
-        state=NEW,
-        token="",
         processing_code=request.processing_code,
         amount_minor=request.amount_minor,
         currency=request.currency,
         local_time=get(12) or "",
         local_date=get(13) or "",
         merchant=request.merchant,
-        mcc="",
-        country="",
-        name_location="",
-        stan="",
-        network_time="",
-        rrn="",
-        code="",
-        authorisation_code="",
-        private="",
-        settlement_date="",
-        wants_reversal=0,
         at=at,
         mti=first_mti(request.mti),
         kind=kind,

@@ -39,7 +39,10 @@ class Memory(Generic[R]):
         self._settled_max = settled_max
         self._records: dict[str, R] = {}
         self._named: dict[str, list[R]] = {}
-        self._settled: OrderedDict[str, None] = OrderedDict()
+        self._settled: OrderedDict[str, int] = OrderedDict()
+        self._settlements = 0
+        self._questions = 0
+        self._asked: dict[int, int] = {}
         self._pins: dict[str, int] = {}
 
     def get(self, key: str) -> R | None:
@@ -53,21 +56,40 @@ class Memory(Generic[R]):
     def add(self, record: R) -> None:
         """Remember a record; it stays until it is settled and others have been settled after it."""
         self._records[record.key] = record
+        named = self._named
         for name in record.names():
-            self._named.setdefault(name, []).append(record)
+            others = named.get(name)
+            if others is None:
+                named[name] = [record]
+            else:
+                others.append(record)
 
     def settle(self, record: R) -> None:
         """Let a record go once `settled_max` others have been settled after it."""
         settled = self._settled
-        settled[record.key] = None
+        self._settlements += 1
+        settled[record.key] = self._settlements
         settled.move_to_end(record.key)
         for _ in range(len(settled) - self._settled_max):
+            if self._asked and settled[next(iter(settled))] > next(iter(self._asked.values())):
+                # The journal was asked before this was written: whoever asked finds it here or nowhere.
+                return
             oldest, _ = settled.popitem(last=False)
             if oldest in self._pins:
-                settled[oldest] = None
+                settled[oldest] = self._settlements
             elif oldest in self._records:
                 self.is_complete = False
                 self.forget(self._records[oldest])
+
+    def asking(self) -> int:
+        """Take notice of a question to the journal: what is settled from now on stays until `answered`."""
+        self._questions += 1
+        self._asked[self._questions] = self._settlements
+        return self._questions
+
+    def answered(self, question: int) -> None:
+        """Take notice that a question has its answer, or gets none."""
+        del self._asked[question]
 
     def reopen(self, record: R) -> None:
         """Keep a settled record until it is settled again: a conversation has taken it up."""

@@ -116,19 +116,16 @@ class CounterRow(NamedTuple):
 class TakenRequest:
     """A request at work, or settled and still remembered."""
 
-    __slots__ = ("pinned", "row", "waiters")
+    __slots__ = ("key", "pinned", "row", "waiters")
 
     def __init__(self, row: RequestRow) -> None:
         self.row = row
+        self.key = row.key
+        """Its business key, which never changes."""
         self.pinned: list[TakenRequest] = []
         """Requests that this one is about, kept in memory until it is settled."""
         self.waiters: list[Hashable] = []
         """Conversations of repeats that wait for this one's decision."""
-
-    @property
-    def key(self) -> str:
-        """Its business key."""
-        return self.row.key
 
     @property
     def is_deciding(self) -> bool:

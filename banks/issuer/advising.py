@@ -14,7 +14,7 @@ from banks.core.requests import APPROVED, DECLINED, REQUESTS, REVERSED, TAKEN, R
 from banks.issuer.answers import APPROVING
 from banks.issuer.authorising import hold_s
 from banks.issuer.facts import find_card
-from banks.issuer.moving import charge, credit, set_aside, settle_holds, take_back
+from banks.issuer.moving import charge, credit, raised, set_aside, settle_holds, take_back
 from banks.issuer.records import Records
 from iso import Message
 
@@ -46,7 +46,7 @@ async def advise(records: Records, taken: TakenRequest, request: Message) -> Req
         return None
     records.bury(originals, name)
     if standing:
-        _lower_to(records, standing, row.amount_minor)
+        _bring_to(records, standing, row.amount_minor)
         return _with(row, Cause.CONFIRMED)
     return _promised(records, taken, row, request, left_minor)
 
@@ -84,14 +84,22 @@ def account_of(records: Records, row: RequestRow) -> tuple[RequestRow | None, Re
     return None, row._replace(account=account)
 
 
-def _lower_to(records: Records, standing: list[TakenRequest], amount_minor: int) -> None:
-    """Let no more stand than the merchant was promised: less may have been approved in the issuer's place."""
-    original = standing[0]
-    is_whole = original.row.left_minor == original.row.amount_minor
-    if len(standing) == 1 and is_whole and 0 < amount_minor < original.row.left_minor:
-        turn = records.desk.turn
-        take_back(records.books, original, amount_minor, turn)
-        settle_holds(records.books, [*records.payment(original), original], turn)
+def _bring_to(records: Records, standing: list[TakenRequest], amount_minor: int) -> None:
+    """Let as much stand as the merchant was promised: less or more may have been approved in the issuer's place.
+
+    More than the issuer itself, where that has approved as much as there was.
+    """
+    original, books, turn = standing[0], records.books, records.desk.turn
+    row = original.row
+    if len(standing) > 1 or row.left_minor != row.amount_minor or not row.effect or not amount_minor:
+        return
+    if amount_minor < row.left_minor:
+        take_back(books, original, amount_minor, turn)
+    elif amount_minor > row.left_minor and row.reason == Reason.PARTLY_APPROVED.name:
+        books.change(original, raised(books, row, amount_minor, turn), turn)
+    else:
+        return
+    settle_holds(books, [*records.payment(original), original], turn)
 
 
 def _declined(row: RequestRow, reason: Reason) -> RequestRow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 
 from banks.core.billing import billed
@@ -20,7 +21,7 @@ from iso.amounts import (
     build_amounts,
     parse_amounts,
 )
-from iso.private import CAPTURE, parse_private
+from iso.private import CAPTURE
 from iso.replacement import ReplacementAmounts
 
 APPROVING = frozenset({"00", "08", "10", "11"})
@@ -49,17 +50,21 @@ def unacceptable(request: Message) -> str | None:
     absent = request.lacks(needed)
     if absent is not None and not (absent == 4 and request.processing_code[:2] in ("31", "38", "92", "93")):
         return _FORMAT_ERROR
+    is_reversal = request.mti_class == "4"
+    names_original = True
     try:
-        tags = parse_private(request.get(48) or "")
-        names_original = bool(original_name(request))
-        parse_amounts(request.get(54) or "")
+        tags = request.private
+        if is_reversal or 90 in request:
+            names_original = bool(original_name(request))
+        if 54 in request:
+            parse_amounts(request[54])
         remains_of(request)
     except RemoteProtocolError:
         return _FORMAT_ERROR
     capture = tags.get(CAPTURE)
     if capture is not None and not (len(capture) == 3 and capture[:2].isdigit() and capture[2] in "FP"):
         return _FORMAT_ERROR
-    return _FORMAT_ERROR if request.mti_class == "4" and not names_original else None
+    return _FORMAT_ERROR if is_reversal and not names_original else None
 
 
 def remains_of(request: Message) -> int:
@@ -85,12 +90,16 @@ def reply(row: RequestRow, request: Message) -> Message:
     if row.state == REVERSED and not row.is_advice:
         # Its approval has been undone: a late repeat must not bring it back to life.
         return request.reply(CODES[Reason.OVERTAKEN])
-    extra: dict[int, str | None] = {}
-    if row.answer:
-        extra.update({int(element): value for element, value in json.loads(row.answer).items()})
+    extra: dict[int, str | None] = {**_stored_answer(row.answer)} if row.answer else {}
     if row.authorisation_code:
         extra[38] = row.authorisation_code
     return request.reply(row.code, extra)
+
+
+@lru_cache(maxsize=1024)
+def _stored_answer(text: str) -> Mapping[int, str]:
+    """Read what `answer_text` has written; nearly all answers carry one of a few results and nothing else."""
+    return {int(element): value for element, value in json.loads(text).items()}
 
 
 def answer_text(extra: Mapping[int, str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from banks.core.asked import asked_of
-from banks.core.cards import account_name
 from banks.core.causes import Cause, code_of
 from banks.core.identity import original_name
 from banks.core.kinds import Kind, kind_of
@@ -16,6 +15,7 @@ from banks.issuer.judge import judge, remember
 from banks.issuer.moving import charge, credit, set_aside, settle_holds
 from banks.issuer.records import Records
 from iso import Message
+from node.core.turn import changed
 
 _ONLY = "01F"
 """The capture that a single-message purchase is."""
@@ -40,7 +40,7 @@ async def authorise(records: Records, taken: TakenRequest, request: Message) -> 
     gathered = await gather(desk, books, request, kind)
     turn = desk.turn
     asked = asked_of(request, kind)
-    sequence, at = books.count(REQUESTS, turn), turn.at.isoformat()
+    sequence, at = books.count(REQUESTS, turn), turn.written
     row = taken.row
     # A tombstone of the payment is about its first request, not about what names that one.
     is_overtaken = row.own in books.tombstones or (not name and row.payment in books.tombstones)
@@ -49,26 +49,26 @@ async def authorise(records: Records, taken: TakenRequest, request: Message) -> 
         return row._replace(sequence=sequence, at=at, state=DECLINED, code=code_of(cause), reason=cause.name), gathered
     verdict = judge(books, turn.at, gathered, asked, is_overtaken=is_overtaken)
     remember(books, gathered, verdict, turn)
-    card = gathered.card
-    account = account_name(card.account, asked.currency) if card is not None else ""
     extra = gathered.answer(verdict)
     if verdict.reason is Reason.PARTLY_APPROVED:
         extra |= partly(request, verdict.amount_minor)
     elif verdict.reason is Reason.BALANCE_TOLD:
-        extra |= balances(request, books.ledger.accounts[account])
-    row = row._replace(
+        extra |= balances(request, books.ledger.accounts[gathered.account])
+    approves = verdict.approves
+    row = changed(
+        row,
         sequence=sequence,
         at=at,
         card=gathered.fingerprint,
-        account=account,
+        account=gathered.account,
         amount_minor=verdict.amount_minor or row.amount_minor,
-        state=APPROVED if verdict.approves else DECLINED,
+        state=APPROVED if approves else DECLINED,
         code=verdict.code,
         reason=verdict.reason.name,
-        authorisation_code=authorisation_code(sequence) if verdict.approves else "",
+        authorisation_code=authorisation_code(sequence) if approves else "",
         answer=answer_text(extra),
     )
-    if verdict.approves and verdict.amount_minor:
+    if approves and verdict.amount_minor:
         row = _move(records, row, request, kind)
         if kind is Kind.INCREMENT:
             _follow(records, taken, request, row, name)

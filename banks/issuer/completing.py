@@ -12,7 +12,7 @@ from banks.issuer.facts import find_card
 from banks.issuer.moving import charge, lowered, settle_holds
 from banks.issuer.records import Records
 from iso import Message
-from iso.private import CAPTURE, parse_private
+from iso.private import CAPTURE
 
 
 async def complete(records: Records, taken: TakenRequest, request: Message) -> RequestRow | None:
@@ -65,7 +65,7 @@ def _presented(others: list[TakenRequest], row: RequestRow, request: Message) ->
     """Return the presentment that has posted this completion before it came, or None."""
     if (request.get(39) or "") not in APPROVING:
         return None
-    is_numbered = CAPTURE in _tags(request)
+    is_numbered = CAPTURE in request.private
     return next(
         (other for other in others if not other.row.mti and _is_same_capture(other.row, row, is_numbered)), None
     )
@@ -122,7 +122,7 @@ def _cause(
         return Cause.PAYMENT_REVERSED
     if any(other.effect in (HOLD, CHARGE) and other.currency != row.currency for other in others):
         return Cause.CURRENCY_DIFFERS
-    same = [other for other in others if _is_same_capture(other, row, CAPTURE in _tags(request))]
+    same = [other for other in others if _is_same_capture(other, row, CAPTURE in request.private)]
     if same:
         return Cause.CONFIRMED if same[0].amount_minor == row.amount_minor else Cause.CAPTURE_DIFFERS
     tolerance = records.books.rules.tolerance_of(request.get(18) or "")
@@ -148,10 +148,6 @@ def _authorisation(records: Records, taken: TakenRequest) -> RequestRow | None:
 
 
 def _capture(request: Message, others: list[TakenRequest]) -> str:
-    tag = _tags(request).get(CAPTURE)
+    tag = request.private.get(CAPTURE)
     made = sum(other.row.is_completion for other in others)
     return tag if tag is not None else f"{min(made + 1, 99):02d}F"
-
-
-def _tags(request: Message) -> dict[str, str]:
-    return parse_private(request.get(48) or "")

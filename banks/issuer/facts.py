@@ -7,6 +7,7 @@ that the HSM does not give is `UNAVAILABLE` and fails closed.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 
 from banks.core.avs import avs_result
@@ -20,7 +21,7 @@ from banks.issuer.proof import Proof
 from banks.issuer.proofs import proofs_of
 from hsm_sim.requests import Fingerprint, Fingerprinted
 from iso import Message
-from iso.private import ADDRESS, AVS_RESULT, CRYPTOGRAM_RESULT, CVV2_RESULT, build_private, parse_private
+from iso.private import ADDRESS, AVS_RESULT, CRYPTOGRAM_RESULT, CVV2_RESULT, build_private
 from node.core.conversations import Desk
 from node.core.steps import UNKNOWN
 
@@ -42,8 +43,9 @@ class Gathered:
         Per proof ("cvv2", "cvv", "pin", "arqc", "cavv") M, N, P, U or what else `banks.core.decide` knows.
     atc
         The chip's counter, or 0.
-    card
-        The row that was decided on; `judge` sets it, because rows may change while the HSM is asked.
+    card, account
+        The row that was decided on, and the name of its account in the currency of the request, "" without a card;
+        `judge` sets them, because rows may change while the HSM is asked.
     token
         DE 48.17.
     script
@@ -51,6 +53,7 @@ class Gathered:
     """
 
     __slots__ = (
+        "account",
         "arpc",
         "atc",
         "avs",
@@ -77,6 +80,7 @@ class Gathered:
         self.avs = ""
         self.new_pin = ""
         self.card: Card | None = None
+        self.account = ""
         self.script: ScriptRow | None = None
 
     def __repr__(self) -> str:
@@ -130,13 +134,15 @@ class Gathered:
 
         An answer that declines brings no ARPC: the chip declines by itself.
         """
-        results = {CVV2_RESULT: self.cvv2}
-        if self.avs:
-            results[AVS_RESULT] = self.avs
-        elements = {48: build_private(results)}
+        elements = {48: _results_text(self.cvv2, self.avs)}
         if self.arpc and verdict.approves:
             elements[55] = self.arpc
         return elements
+
+
+@lru_cache(maxsize=64)
+def _results_text(cvv2: str, avs: str) -> str:
+    return build_private({CVV2_RESULT: cvv2, AVS_RESULT: avs} if avs else {CVV2_RESULT: cvv2})
 
 
 async def gather(desk: Desk, books: IssuerBooks, request: Message, kind: Kind) -> Gathered:
@@ -156,14 +162,15 @@ async def gather(desk: Desk, books: IssuerBooks, request: Message, kind: Kind) -
     Gathered
         For `banks.issuer.judge.judge`, which must follow without another await.
     """
-    tags = parse_private(request.get(48) or "")
+    tags = request.private
     known = await find_card(desk, books, request.pan)
     gathered = Gathered(request, kind, is_known=known is not None, fingerprint=known or "")
     gathered.token = tags.get(CRYPTOGRAM_RESULT, "")
     card = books.cards.get(gathered.fingerprint)
     if card is None or kind in (Kind.REFUND, Kind.UNKNOWN):
         return gathered
-    gathered.avs = avs_result(tags.get(ADDRESS, ""), card.avs_address, card.avs_postcode)
+    if ADDRESS in tags:
+        gathered.avs = avs_result(tags[ADDRESS], card.avs_address, card.avs_postcode)
     proofs = [proof for proof in proofs_of(card, request, tags, kind, books.pin_places) if _settle(gathered, proof)]
     while proofs:
         answers = await desk.ask_all(HSM, [proof.question for proof in proofs], books.rules.hsm_timeout_s)

@@ -26,6 +26,7 @@ class IssuerHost(ConversationHost):
         self.books = IssuerBooks(rules)
         handler = IssuerHandler(self.books, self.desk, Joins(self))
         self.records = handler.records
+        self._turn: Turn | None = None
         self.handler = handler.answer
 
     def restore(self, rows: Mapping[str, Sequence[Row]]) -> None:
@@ -38,8 +39,10 @@ class IssuerHost(ConversationHost):
         self.books.ledger.expire(turn)
 
     def handle(self, event: Event, now: float, turn: Turn) -> None:
-        """Take one event, after the holds whose time is up have gone."""
-        self.books.ledger.expire(turn)
+        """Take one event, after the holds whose time is up have gone: none runs out within a turn."""
+        if turn is not self._turn:
+            self._turn = turn
+            self.books.ledger.expire(turn)
         super().handle(event, now, turn)
 
     def expire(self, now: float, turn: Turn) -> None:

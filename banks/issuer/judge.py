@@ -13,7 +13,7 @@ from datetime import datetime
 from banks.core.asked import Asked
 from banks.core.asked import asked_of as asked_of
 from banks.core.cards import account_name
-from banks.core.decide import Facts, Verdict, decide
+from banks.core.decide import NOT_PROCESSED, Facts, Verdict, decide
 from banks.core.reasons import Reason
 from banks.core.scripts import SCRIPTS
 from banks.issuer.books import IssuerBooks
@@ -32,20 +32,26 @@ def judge(books: IssuerBooks, at: datetime, gathered: Gathered, asked: Asked, *,
         A reversal of this request, or an advice about it, has been taken already.
     """
     card = gathered.card = books.cards.get(gathered.fingerprint)
-    account = books.ledger.accounts.get(account_name(card.account, asked.currency)) if card is not None else None
+    gathered.account = account_name(card.account, asked.currency) if card is not None else ""
+    account = books.ledger.accounts.get(gathered.account)
     script = gathered.script = None if card is None else books.scripts.find(card.fingerprint, gathered.request)
-    results = gathered.results
+    result = gathered.results.get
+    # In the order of their names: with fourteen of these that is half the price of naming them.
     facts = Facts(
-        at=at,
-        is_overtaken=is_overtaken,
-        is_known=gathered.is_known,
-        available_minor=None if account is None else account.available_minor,
-        token=gathered.token,
-        atc=gathered.atc,
-        atc_gap_max=books.rules.atc_gap_max,
-        avs=gathered.avs,
-        scripted="" if script is None else script.code,
-        **results,
+        at,
+        is_overtaken,
+        gathered.is_known,
+        None if account is None else account.available_minor,
+        result("cvv2", NOT_PROCESSED),
+        result("cvv", NOT_PROCESSED),
+        result("pin", NOT_PROCESSED),
+        result("arqc", NOT_PROCESSED),
+        result("cavv", NOT_PROCESSED),
+        gathered.atc,
+        books.rules.atc_gap_max,
+        gathered.token,
+        gathered.avs,
+        "" if script is None else script.code,
     )
     verdict = decide(facts, card, asked)
     if verdict.reason is Reason.VERIFIED and books.rules.verification_code != verdict.code:

@@ -13,7 +13,7 @@ from banks.core.requests import CHARGE, CREDIT, HOLD, REVERSED, RequestRow, Take
 from banks.core.standing import due_holds
 from banks.issuer.books import SETTLEMENT, SINGLE, IssuerBooks
 from banks.ledger import Outcome
-from node.core.turn import Turn
+from node.core.turn import Turn, changed
 
 
 def set_aside(books: IssuerBooks, row: RequestRow, lasts_s: int, turn: Turn, *, forced: bool = False) -> RequestRow:
@@ -21,8 +21,8 @@ def set_aside(books: IssuerBooks, row: RequestRow, lasts_s: int, turn: Turn, *, 
     identifier = f"h{row.sequence}"
     outcome = books.ledger.hold(identifier, row.account, row.amount_minor, lasts_s, row.payment, turn, forced=forced)
     _must(outcome)
-    until = int(turn.at.timestamp()) + lasts_s
-    return row._replace(effect=HOLD, hold=identifier, left_minor=row.amount_minor, until=until)
+    until = turn.seconds + lasts_s
+    return changed(row, effect=HOLD, hold=identifier, left_minor=row.amount_minor, until=until)
 
 
 def charge(books: IssuerBooks, row: RequestRow, turn: Turn, *, forced: bool = False) -> RequestRow:
@@ -68,6 +68,23 @@ def lowered(books: IssuerBooks, row: RequestRow, remains_minor: int, turn: Turn)
     if row.effect in (CHARGE, CREDIT):
         row = _lower(books, row, remains_minor, turn)
     return row._replace(left_minor=remains_minor, state=row.state if remains_minor else REVERSED)
+
+
+def raised(books: IssuerBooks, row: RequestRow, amount_minor: int, turn: Turn) -> RequestRow:
+    """Return the row of a request of which more has been promised than was approved; its holds are the caller's."""
+    row = row._replace(amount_minor=amount_minor, left_minor=amount_minor)
+    if row.effect != CHARGE:
+        return row
+    if row.posted_minor:
+        return post(books, row, turn, forced=True)
+    held = books.ledger.holds.get(row.hold)
+    if held is None:
+        return row
+    lasts_s = held.expires_at - int(turn.at.timestamp())
+    _must(books.ledger.void(row.hold, row.payment, turn))
+    identifier = _next_hold(row.hold)
+    _must(books.ledger.hold(identifier, row.account, amount_minor, lasts_s, row.payment, turn, forced=True))
+    return row._replace(hold=identifier)
 
 
 def _lower(books: IssuerBooks, row: RequestRow, remains_minor: int, turn: Turn) -> RequestRow:
@@ -118,10 +135,14 @@ def _hold_again(books: IssuerBooks, taken: TakenRequest, due_minor: int, turn: T
         return
     if row.hold in books.ledger.holds:
         _must(books.ledger.void(row.hold, row.payment, turn))
-    stem, _, number = row.hold.partition(".")
-    identifier = f"{stem}.{int(number or 0) + 1}"
+    identifier = _next_hold(row.hold)
     _must(books.ledger.hold(identifier, row.account, due_minor, lasts_s, row.payment, turn, forced=True))
     books.change(taken, row._replace(hold=identifier), turn)
+
+
+def _next_hold(hold: str) -> str:
+    stem, _, number = hold.partition(".")
+    return f"{stem}.{int(number or 0) + 1}"
 
 
 def settlement_of(books: IssuerBooks, row: RequestRow, turn: Turn) -> str:

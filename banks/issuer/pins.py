@@ -6,7 +6,8 @@ the one before for a while: a block that does not open under one key is tried un
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 from banks.core.cards import DECIMALISATION, IBM, Card
@@ -39,21 +40,21 @@ def pin_proof(card: Card, pan: str, block: str, new_block: str, kind: Kind, plac
     is_change = kind is Kind.PIN_CHANGE
     if not _is_block(block) or (is_change and (not _is_block(new_block) or len(block) != len(new_block))):
         return Proof("pin", NO_MATCH)
-    keys = tuple(places(len(block) == _AES_DIGITS))
     # What the network may send in ISO 0 or ISO 3 is told apart by the HSM's refusal of the other.
     formats = (ISO_4,) if len(block) == _AES_DIGITS else (ISO_0, ISO_3)
-    attempts = [(key, form) for key in keys for form in formats]
+    # One by one: nearly always the first attempt is the last.
+    attempts = iter(product(places(len(block) == _AES_DIGITS), formats))
     return _attempt(card, pan, block, new_block if is_change else "", attempts)
 
 
-def _attempt(card: Card, pan: str, block: str, new_block: str, attempts: list[tuple[str, str]]) -> Proof:
-    if not attempts:
+def _attempt(card: Card, pan: str, block: str, new_block: str, attempts: Iterator[tuple[str, str]]) -> Proof:
+    key, form = next(attempts, ("", ""))
+    if not key:
         return Proof("pin", UNAVAILABLE)
-    (key, form), *rest = attempts
 
     def read(answer: Any) -> Proof:
         if answer.code in (_BAD_BLOCK, _BAD_LENGTH):
-            return _attempt(card, pan, block, new_block, rest)
+            return _attempt(card, pan, block, new_block, attempts)
         result = _RESULTS.get(answer.code, UNAVAILABLE)
         made = getattr(answer, "pvv", "") or getattr(answer, "offset", "")
         return Proof("pin", result, new_pin=made if result == MATCH else "")
@@ -76,4 +77,4 @@ def _question(card: Card, pan: str, block: str, new_block: str, key: str, form: 
 
 
 def _is_block(block: str) -> bool:
-    return len(block) in (_TDES_DIGITS, _AES_DIGITS) and all(char in "0123456789ABCDEFabcdef" for char in block)
+    return len(block) in (_TDES_DIGITS, _AES_DIGITS) and not block.strip("0123456789ABCDEFabcdef")

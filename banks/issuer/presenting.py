@@ -106,8 +106,7 @@ async def present(host: IssuerHost, presentment: Presentment) -> Presented:
     if taken is None:
         return Presented.NO_ANSWER
     if not taken.is_deciding:
-        is_same = (taken.row.payment, taken.row.merchant_amount) == (payment, amount)
-        return Presented[taken.row.reason] if is_same else Presented.ARN_USED
+        return await _again(host.records, taken, presentment, order)
     if not await host.records.load(taken, [("payment", payment)]):
         return _given_up(host, taken, Presented.NO_ANSWER)
     outcome, row = _presented(host.records, taken, presentment)
@@ -115,6 +114,24 @@ async def present(host: IssuerHost, presentment: Presentment) -> Presented:
         return _given_up(host, taken, outcome)
     _settle(host, taken, row._replace(reason=outcome.name))
     return outcome
+
+
+async def _again(records: Records, taken: TakenRequest, presentment: Presentment, order: RequestRow) -> Presented:
+    """Return the stored outcome, unless the ARN stands for something else.
+
+    A presentment that is repeated after a reversal of a part says what is left; as much has to be left here.
+    """
+    row = taken.row
+    if row.payment != order.payment:
+        return Presented.ARN_USED
+    if row.merchant_amount == order.merchant_amount:
+        return Presented[row.reason]
+    if not await records.load(taken, [("payment", row.payment)]):
+        return Presented.NO_ANSWER
+    posted = [other.row for other in records.payment(taken) if other.row.effect and other.row.arn == presentment.arn]
+    records.books.unpin(taken)
+    is_what_is_left = any(_difference(other, presentment) is None for other in posted)
+    return Presented[row.reason] if is_what_is_left else Presented.ARN_USED
 
 
 async def adjust(host: IssuerHost, account: str, amount_minor: int, reference: str) -> Adjusted:

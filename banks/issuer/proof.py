@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from banks.core.decide import MATCH, NO_MATCH, UNAVAILABLE
@@ -51,7 +52,12 @@ def simple_proof(name: str, question: Any) -> Proof:
 
     A card whose key is not in the HSM ("12") cannot be verified by anything: that fails closed, like a mismatch.
     """
-    return Proof(name, question=question, read=lambda answer: Proof(name, _RESULTS.get(answer.code, UNAVAILABLE)))
+    return Proof(name, UNAVAILABLE, question, lambda answer: _simply_settled(name, answer.code))
+
+
+@lru_cache(maxsize=64)
+def _simply_settled(name: str, code: str) -> Proof:
+    return Proof(name, _RESULTS.get(code, UNAVAILABLE))
 
 
 _RESULTS = {_OK: MATCH, _MISMATCH: NO_MATCH, _NO_KEY: NO_MATCH}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from banks.core.identity import business_key, payment_name
 from banks.core.joins import Joins
@@ -27,7 +27,7 @@ class Records:
         self.desk = desk
         self.joins = joins
 
-    async def load(self, taken: TakenRequest, names: Iterable[tuple[str, str]]) -> bool:
+    async def load(self, taken: TakenRequest, names: Sequence[tuple[str, str]]) -> bool:
         """Bring stored requests back into memory until `taken` is settled; False if the journal is silent.
 
         Parameters
@@ -35,15 +35,23 @@ class Records:
         names
             Columns of the requests and what stands in them; all are asked for at once.
         """
-        if self.books.memory.is_complete:
+        memory = self.books.memory
+        if memory.is_complete:
             return True
         finds = [Find(REQUESTS, {column: value}, limit=SAME_PAYMENT_MAX) for column, value in names if value]
-        answers = await self.desk.ask_all("journal", finds, self.books.rules.journal_timeout_s)
-        if any(rows is UNKNOWN for rows in answers):
-            return False
-        for rows in answers:
-            for row in rows:
-                self.books.pin(taken, self.books.recall(row))
+        question = memory.asking()
+        try:
+            answers = await self.desk.ask_all("journal", finds, self.books.rules.journal_timeout_s)
+            if any(rows is UNKNOWN for rows in answers):
+                return False
+            # What has been settled since the journal was asked is here alone, until what it found pushes it out.
+            for other in [other for _, value in names for other in memory.named(value)]:
+                self.books.pin(taken, other)
+            for rows in answers:
+                for row in rows:
+                    self.books.pin(taken, self.books.recall(row))
+        finally:
+            memory.answered(question)
         return True
 
     async def gather(self, taken: TakenRequest, request: Message, name: str) -> bool:
@@ -72,6 +80,7 @@ class Records:
                 continue
             if not await self.joins.wait(other, self.books.rules.answer_timeout_s):
                 return False
+            self.books.pin(taken, other)
         return True
 
     def payment(self, taken: TakenRequest) -> list[TakenRequest]:

@@ -6,6 +6,7 @@ full, the account whose last failure lies furthest back is forgotten. Flooding t
 accounts therefore buys new tries, one flood for each: the audit log records every one of them.
 """
 
+from collections import OrderedDict
 from hashlib import blake2b
 from typing import Final
 
@@ -36,7 +37,7 @@ class PinFails:
         self._window_s = window_s
         self._accounts_max = accounts_max
         # Ordered by the last failure, earliest first: expiry and eviction both take from the front.
-        self._fails: dict[bytes, list[float]] = {}
+        self._fails: OrderedDict[bytes, list[float]] = OrderedDict()
 
     def blocked(self, slot: str, account: str, now: float) -> bool:
         """Return whether the account's PIN must not be looked at.
@@ -62,7 +63,7 @@ class PinFails:
         tag = self._tag(slot, account)
         fails = self._fails.pop(tag, [])
         if not fails and len(self._fails) >= self._accounts_max:
-            del self._fails[next(iter(self._fails))]
+            self._fails.popitem(last=False)
         fails.append(now)
         self._fails[tag] = fails[-self._fails_max :]
 

@@ -23,7 +23,6 @@ class Desk:
     def __init__(self, host: ConversationHost) -> None:
         self._host = host
         self._asked = 0
-        self._gathering: dict[Hashable, _Gathering] = {}
         self.turn: Turn
         self.now: float
 
@@ -57,27 +56,13 @@ class Desk:
             return [await self.ask(port, requests[0], timeout_s)]
         if not requests:
             return []
-        gathering = _Gathering((port, self._asked + 1, "all"), len(requests))
-        keys: list[Hashable] = [(port, self._asked + number) for number in range(1, len(requests) + 1)]
-        self._asked += len(requests)
-        for place, (key, request) in enumerate(zip(keys, requests, strict=True)):
-            gathering.places[key] = place
-            self._gathering[key] = gathering
-            self.turn.ask(port, key, request, timeout_s)
-        try:
-            await Reply(gathering.key, timeout_s)
-        finally:
-            for key in gathering.places:
-                self._gathering.pop(key, None)
-        return gathering.answers
-
-    def collect(self, key: Hashable, value: Any) -> Hashable | None:
-        """Take the answer to one question of several; return the key to resume once all of them are there."""
-        gathering = self._gathering.pop(key, None)
-        if gathering is None:
-            return key
-        gathering.answers[gathering.places.pop(key)] = value
-        return None if gathering.places else gathering.key
+        gathering = _Gathering(len(requests))
+        ask = self.turn.ask
+        for place, request in enumerate(requests):
+            ask(port, (gathering, place), request, timeout_s)
+        await Reply(gathering, timeout_s)
+        # A copy: what comes too late finds the gathering, and must change nothing that has been looked at.
+        return gathering.answers.copy()
 
     def put_saf(self, entry: SafEntry) -> None:
         """Store an advice or reversal that has to arrive."""
@@ -89,14 +74,17 @@ class Desk:
 
 
 class _Gathering:
-    """Several questions of one conversation, and the answers so far."""
+    """Several questions of one conversation, and the answers so far.
 
-    __slots__ = ("answers", "key", "places")
+    It is itself what the conversation waits for; the key of each question is it and the place of the answer, so that
+    no answer has to be looked up.
+    """
 
-    def __init__(self, key: Hashable, size: int) -> None:
-        self.key = key
+    __slots__ = ("answers", "left")
+
+    def __init__(self, size: int) -> None:
         self.answers: list[Any] = [UNKNOWN] * size
-        self.places: dict[Hashable, int] = {}
+        self.left = size
 
 
 Handler = Callable[[Arrival], Coroutine[Any, Any, Message | None]]
@@ -173,9 +161,14 @@ class ConversationHost(Host):
     def on_answer(self, key: Hashable, value: Any, now: float, turn: Turn) -> None:
         """Resume the conversation that asked; None is silence."""
         answer = UNKNOWN if value is None else value
-        resumed = self.desk.collect(key, answer)
-        if resumed is not None:
-            self.steps.resume(resumed, answer, now)
+        if type(key) is tuple and type(key[0]) is _Gathering:
+            gathering, place = key
+            gathering.answers[place] = answer
+            gathering.left -= 1
+            if gathering.left:
+                return
+            key = gathering
+        self.steps.resume(key, answer, now)
 
     def on_call(self, key: Hashable, start: Callable[[], Coroutine[Any, Any, Any]], now: float, turn: Turn) -> None:
         """Start a conversation for somebody outside the node; its result leaves through `turn.out`."""

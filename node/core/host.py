@@ -88,7 +88,8 @@ class Host:
             self.on_call(event.key, event.start, now, turn)  # type: ignore[union-attr]
         else:
             self._transport(event, now, turn)
-        self._drain_saf(now, turn)
+        if self.saf.entries:
+            self._drain_saf(now, turn)
 
     def expire(self, now: float, turn: Turn) -> None:
         """Fire every deadline that is not after `now`."""
@@ -102,7 +103,8 @@ class Host:
         self.errands.expire(now)
         for companion in self.companions:
             companion.tick(now, turn)
-        self._drain_saf(now, turn)
+        if self.saf.entries:
+            self._drain_saf(now, turn)
 
     def deadline(self) -> float | None:
         """Return when `expire` next may have work."""
@@ -256,7 +258,5 @@ class Host:
             self.on_saf_ended(ended, None, now, turn)
 
     def _drain_saf(self, now: float, turn: Turn) -> None:
-        if not self.saf.entries:
-            return
         for entry in self.saf.due(now):
             self.on_saf_due(entry, now, turn)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
 from iso import Message
 
@@ -42,6 +43,31 @@ _record = tuple.__new__
 """Makes a named tuple at half the price of calling its class: these are made for every message."""
 
 
+_R = TypeVar("_R", bound=Row)
+
+
+def changed(row: _R, **changes: Any) -> _R:
+    """Return a row (a named tuple) with some columns changed.
+
+    What `row._replace` does, at a third of its price for a row of many columns: that one asks for each of them.
+
+    Raises
+    ------
+    KeyError
+        The row has no such column.
+    """
+    kind, values = type(row), list(row)
+    places = _places(kind)
+    for column, value in changes.items():
+        values[places[column]] = value
+    return _record(kind, values)
+
+
+@cache
+def _places(kind: Any) -> dict[str, int]:
+    return {column: place for place, column in enumerate(kind._fields)}
+
+
 class Turn:
     """Collects what a machine wants; plain lists, comparable in tests.
 
@@ -52,16 +78,33 @@ class Turn:
         nowhere else.
     """
 
-    __slots__ = ("asks", "at", "closes", "notes", "outs", "sends", "stores")
+    __slots__ = ("_seconds", "_written", "asks", "at", "closes", "notes", "outs", "sends", "stores")
 
     def __init__(self, at: datetime) -> None:
         self.at = at
+        self._seconds: int | None = None
+        self._written = ""
         self.stores: dict[str, list[Row]] = {}
         self.sends: list[Send] = []
         self.asks: list[Ask] = []
         self.closes: list[tuple[str, int]] = []
         self.notes: list[tuple[str, str, str]] = []
         self.outs: list[tuple[Hashable, Any]] = []
+
+    @property
+    def seconds(self) -> int:
+        """`at` as whole seconds since 1970; worked out once, many rows of a busy turn have it."""
+        seconds = self._seconds
+        if seconds is None:
+            seconds = self._seconds = int(self.at.timestamp())
+        return seconds
+
+    @property
+    def written(self) -> str:
+        """`at` as rows have it, in ISO 8601; worked out once."""
+        if not self._written:
+            self._written = self.at.isoformat()
+        return self._written
 
     def store(self, table: str, row: Row) -> None:
         """Record a row, in the table's column order. It replaces the row with the same primary key.

@@ -78,7 +78,7 @@ class Advices:
         mti = leg.mti[:3] + "0"
         identifier = f"{mti}/{leg.names.business}"
         leg.see(Cause.TAKEN_OVER)
-        book.saf.put(SafEntry(identifier, leg.issuer, leg.card, Message(mti, elements), turn.at.isoformat()), turn)
+        book.saf.put(SafEntry(identifier, leg.issuer, leg.queue, Message(mti, elements), turn.at.isoformat()), turn)
         leg.answer = {15: elements[15]}
         book.end(leg, TAKEN, turn)
 
@@ -97,7 +97,7 @@ def stand_in_advice(leg: Leg, at: datetime) -> SafEntry:
     elements |= {48: leg.answer[48], 90: original_name(leg)}
     mti = f"{leg.mti[:2]}20"
     elements[7] = sending_time(Message(mti, elements), at)
-    return SafEntry(f"{mti}/{leg.names.business}", leg.issuer, leg.card, Message(mti, elements), at.isoformat())
+    return SafEntry(f"{mti}/{leg.names.business}", leg.issuer, leg.queue, Message(mti, elements), at.isoformat())
 
 
 def stand_in_private(why: str, network_id: str = "") -> str:

@@ -21,7 +21,6 @@ from iso.private import (
     SECRET_TAGS,
     TOKEN_CRYPTOGRAM,
     build_private,
-    parse_private,
 )
 from iso.stan import transmission_time
 from switch.core.currencies import OWN
@@ -115,7 +114,7 @@ def detokenise_request(request: Message) -> Detokenise | None:
     RemoteProtocolError
         DE 48 or DE 4 cannot be read.
     """
-    proof = parse_private(request.get(48) or "").get(TOKEN_CRYPTOGRAM, "")
+    proof = request.private.get(TOKEN_CRYPTOGRAM, "")
     if len(proof) != _CRYPTOGRAM_LENGTH:
         return None
     return Detokenise(
@@ -195,14 +194,14 @@ def pin_refusal_code(hsm_code: str) -> str:
 
 def cvv2_of(request: Message) -> str:
     """Return the CVV2 that a request with a card number brings, or ""; raises as `parse_private`."""
-    return parse_private(request.get(48) or "").get(CVV2, "")
+    return request.private.get(CVV2, "")
 
 
 def new_pin_of(request: Message) -> str:
     """Return the block with the PIN that a cardholder chooses, or ""; raises as `parse_private`."""
     if request.processing_code[:2] != PIN_CHANGE:
         return ""
-    return parse_private(request.get(48) or "").get(NEW_PIN, "")
+    return request.private.get(NEW_PIN, "")
 
 
 def issuer_times(at: datetime, settled: str) -> dict[int, str]:
@@ -232,7 +231,7 @@ def advised(advice: Message, pan: str) -> dict[int, str]:
     """
     elements = {element: value for element, value in advice.only(_ADVISED).items() if pan not in value}
     try:
-        tags = parse_private(advice.get(48) or "")
+        tags = advice.private
     except RemoteProtocolError:
         return elements
     if private := build_private(_shown(tags, pan)):
@@ -286,7 +285,7 @@ def issuer_request(request: Message, opened: Opened, at: datetime, settled: str)
             changes[53] = None
     if opened.original:
         changes[90] = opened.original
-    tags = parse_private(request.get(48) or "")
+    tags = request.private
     if opened.proof or not _NOT_PASSED.isdisjoint(tags):
         passed = {tag: value for tag, value in tags.items() if tag not in _NOT_PASSED}
         if opened.cvv2:
@@ -322,15 +321,13 @@ def returned(answer: Message, pan: str, settled: str, network_id: str) -> dict[i
         if value is not None and pan not in value:
             elements[element] = value
     elements[15] = settled
-    elements[48] = _private(answer.get(48) or "", pan, network_id)
+    elements[48] = _private(answer, pan, network_id)
     return elements
 
 
-def _private(text: str, pan: str, network_id: str) -> str:
-    if not text:
-        return build_private({NETWORK_TRANSACTION_ID: network_id})
+def _private(answer: Message, pan: str, network_id: str) -> str:
     try:
-        tags: Mapping[str, str] = parse_private(text)
+        tags = answer.private
     except RemoteProtocolError:
         tags = {}
     return build_private({**_shown(tags, pan), NETWORK_TRANSACTION_ID: network_id})

@@ -179,6 +179,16 @@ class Leg:
         approved = self.answer.get(4) or self.elements.get(4) or "0"
         return min([int(approved), *self.parts.values()])
 
+    @property
+    def queue(self) -> str:
+        """In which order of store-and-forward it goes: that of its token, or else of its payment (DE 32 and 37).
+
+        A card number is sealed anew for each message; its seals cannot be told to be of one card.
+        """
+        if is_token(self.card):
+            return self.card
+        return f"{self.elements.get(32, '')}/{self.elements.get(37, '')}"
+
     def is_same(self, names: Names, message: Message) -> bool:
         """Whether a request of the same name is a copy of this one, and not another that reused its numbers."""
         is_same_deal = all(self.elements.get(element) == message.get(element) for element in _SAME)

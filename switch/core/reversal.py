@@ -69,7 +69,7 @@ def saf_reversal(
     if left_minor is not None:
         elements |= {4: leg.answer.get(4) or leg.elements.get(4, ""), 95: f"{left_minor:012d}{_NO_OTHER_AMOUNTS}"}
         identifier += f"/{elements[11]}"
-    return SafEntry(identifier, leg.issuer, leg.card, Message("0420", elements), at.isoformat())
+    return SafEntry(identifier, leg.issuer, leg.queue, Message("0420", elements), at.isoformat())
 
 
 def original_name(leg: Leg) -> str:

@@ -86,7 +86,7 @@ class SettlementDays:
         self._mmdd = ""
         self._ends_at = _NEVER
         self._wakes_at: float | None = None
-        self._owed: set[str] = set()
+        self._owed: dict[str, None] = {}
         self._away: set[str] = set()
 
     def restore(self, rows: Iterable[Row]) -> None:
@@ -153,14 +153,15 @@ class SettlementDays:
         """Tell a member that was away."""
         if link in self._away:
             self._away.discard(link)
-            self._owed.add(link)
+            self._owed[link] = None
 
     def tick(self, now: float, turn: Turn) -> None:
         """Move on if it is time, and tell whoever has to be told."""
         mmdd = self.mmdd(turn)
         self._wakes_at = now + (self._ends_at - turn.at).total_seconds()
         while self._owed:
-            link = self._owed.pop()
+            link = next(iter(self._owed))
+            del self._owed[link]
             self._errands.start(self._tell(link, mmdd))
 
     def deadline(self) -> float | None:
@@ -190,7 +191,10 @@ class SettlementDays:
         turn.store(TABLE, (_CURRENT, day.isoformat()))
         for name, link in self._links.items():
             if self.rules.announces and link.profile.sign_on:
-                (self._owed if link.is_up else self._away).add(name)
+                if link.is_up:
+                    self._owed[name] = None
+                else:
+                    self._away.add(name)
             turn.note(name, "cut-over", f"settlement date {day}")
         self.moved(day, turn)
 

@@ -276,6 +276,18 @@ class TestIncrement:
         assert undone.response_code == "00"
         assert [answer.response_code for answer in answers] == ["64", "00"]
 
+    def test_it_is_undone_although_more_than_the_rest_was_captured_within_the_tolerance(self) -> None:
+        bench = MoneyBench()
+        first = at_acquirer(de41="TERM0003", de42=CAFE.identifier)
+        more = adding_to(first, "000002", 1_000)
+        bench.paid(first)
+        bench.paid(more)
+        bench.told(capture_of(first, "000003", 4_800))
+
+        answer = bench.told(undoing(more, "000004"))
+
+        assert answer.response_code == "00"
+
     def test_of_a_payment_that_is_not_there_or_is_over_it_is_refused(self) -> None:
         bench = MoneyBench()
         unknown = bench.told(adding_to(at_acquirer(), "000002", 800))

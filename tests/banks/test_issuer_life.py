@@ -10,6 +10,7 @@ from banks.issuer.presenting import REFUND, Adjusted, Presented
 from iso import Message
 from iso.amounts import parse_amounts
 from iso.original import OriginalData
+from iso.private import build_private
 from tests.support.banks import PAN, a_card, advice_at_issuer, at_issuer, reversal_at_issuer
 from tests.support.issuer_life import LifeBench, amount, completion, financial, increment, refund, taken_back
 
@@ -554,6 +555,26 @@ class TestPartialApproval:
         assert (answer.response_code, answer[6], answer[4]) == ("10", amount(1_000), amount(800))
         assert bench.held_minor == 1_000
 
+    @BOTH
+    @pytest.mark.parametrize("mti", ["0100", "0200"])
+    def test_if_stand_in_approved_all_of_it_meanwhile_all_of_it_is_taken(self, messages: str, mti: str) -> None:
+        bench = LifeBench(a_card(balance_minor=1_000), rules=IssuerRules(messages=messages))
+        asked = at_issuer(de48=build_private({"08": "1"})).with_fields({}, mti=mti)
+        approved = bench.ask(asked)
+        advice = advice_at_issuer(asked).with_fields({}, mti=f"{mti[:2]}20")
+
+        answer = bench.ask(advice)
+        posted, held = bench.money
+        bench.ask(advice.as_repeat())
+        again = bench.money
+        bench.ask(taken_back(asked))
+
+        assert (approved.response_code, answer.response_code) == ("10", "00")
+        assert posted - held == 1_000 - 4_200
+        assert again == (posted, held)
+        assert bench.money == (1_000, 0)
+        assert bench.audit() == []
+
 
 class TestBalance:
     """A balance inquiry tells what is posted and what is available, and holds nothing."""
@@ -616,6 +637,20 @@ class TestPresentment:
         bench.present(at_issuer(), 1_000)
 
         assert bench.present(at_issuer(), 900) is Presented.ARN_USED
+
+    def test_the_same_arn_for_what_a_reversal_has_left_of_it_is_the_same_presentment(self) -> None:
+        bench = LifeBench(rules=IssuerRules(settled_max=1))
+        completed = completion(at_issuer(), 1_000)
+        bench.ask(at_issuer())
+        bench.ask(completed)
+        bench.present(at_issuer(), 1_000)
+
+        too_early = bench.present(at_issuer(), 400)
+        bench.ask(taken_back(completed, 400))
+        again = bench.present(at_issuer(), 400)
+
+        assert (too_early, again) == (Presented.ARN_USED, Presented.POSTED)
+        assert bench.posted_minor == START - 400
 
     def test_two_that_arrive_at_once_post_once(self) -> None:
         bench = LifeBench(rules=IssuerRules(settled_max=1))

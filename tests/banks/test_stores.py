@@ -225,6 +225,24 @@ class TestMemory:
 
         assert memory.get("1") is at_work
 
+    def test_what_is_settled_while_the_journal_is_asked_stays_until_it_has_answered(self) -> None:
+        memory: Memory[TakenRequest] = Memory(settled_max=1)
+        memory.add(_taken(1))
+        memory.settle(_taken(1))
+        first, second = memory.asking(), memory.asking()
+        for number in (2, 3):
+            memory.add(_taken(number))
+            memory.settle(_taken(number))
+        memory.answered(first)
+        memory.settle(_taken(3))
+        meanwhile = [memory.get(str(number)) is not None for number in (1, 2, 3)]
+
+        memory.answered(second)
+        memory.settle(_taken(3))
+
+        assert meanwhile == [False, True, True]
+        assert [memory.get(str(number)) is not None for number in (2, 3)] == [False, True]
+
     def test_a_settled_record_that_is_taken_up_again_stays(self) -> None:
         memory: Memory[TakenRequest] = Memory(settled_max=1)
         memory.add(_taken(1))

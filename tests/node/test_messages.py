@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from iso.private import CVV2, TOKEN_CRYPTOGRAM, TRACE_ID, build_private
 from node.clock import BusinessClock
 from node.journal import StoreError
 from node.message_rows import OPEN_MAX, Crossing, RowMaker, instant, micros
-from node.message_store import MemoryMessages, MessageRow, MessageStore, Query, Retention, SqliteMessages
+from node.message_store import PACKED, MemoryMessages, MessageRow, MessageStore, Query, Retention, SqliteMessages
 from node.trace import PENDING_MAX, TraceRing
 from tests.support.messages import TEST_PAN, authorisation_request
 
@@ -125,6 +126,57 @@ class TestTheContract:
 
         assert [found.sequence for found in store.find(Query())] == [5, 12]
 
+    def test_rows_of_many_groups_come_back_as_they_were(self, open_store: Open) -> None:
+        store = open_store()
+        rows = [
+            row(
+                number,
+                stan=f"{number % 7:06}",
+                frame=bytes(number % 5),
+                length=number % 5,
+                latency_us=number % 3 or None,
+            )
+            for number in range(1, 2 * PACKED + 10)
+        ]
+
+        store.append(rows)
+
+        assert store.find(Query()) == rows
+        assert store.find(Query(stan="000003", after=PACKED)) == [
+            one for one in rows if one.stan == "000003" and one.sequence > PACKED
+        ]
+
+    @given(
+        sizes=st.lists(st.integers(1, PACKED + 5), min_size=1, max_size=4),
+        kept=st.sampled_from((Retention(), Retention(rows=70), Retention(age_us=50 * SECOND_US))),
+        query=st.builds(
+            Query,
+            after=st.integers(0, 200),
+            limit=st.integers(0, 80),
+            newest=st.booleans(),
+            stan=st.sampled_from((None, "000001", "000002", '"', "0100")),
+            direction=st.sampled_from((None, "in", "note")),
+            since=st.none() | st.integers(0, 200).map(lambda seconds: seconds * SECOND_US),
+            until=st.none() | st.integers(0, 200).map(lambda seconds: seconds * SECOND_US),
+        ),
+    )
+    def test_file_and_memory_find_the_same(self, sizes: list[int], kept: Retention, query: Query) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            memory, file = MemoryMessages(kept), SqliteMessages(Path(folder) / "n.db", kept)
+            last = 0
+            for size in sizes:
+                numbers = range(last + 1, last + size + 1)
+                rows = [
+                    row(number, stan=f"{number % 3:06}", direction="in" if number % 2 else "out") for number in numbers
+                ]
+                memory.append(rows)
+                file.append(rows)
+                last += size
+            found = file.find(query)
+            file.close()
+
+        assert found == memory.find(query)
+
 
 class TestTheFile:
     """It has one writer, outlives the node, and is begun anew if its layout is another."""
@@ -192,7 +244,7 @@ class TestTheFile:
         trace = ring()
         trace.keep_in(tmp_path / "n.db")
         other = sqlite3.connect(tmp_path / "n.db")
-        other.execute("DROP TABLE messages")
+        other.execute("DROP TABLE packs")
         trace.note(EPOCH, "acquirer", "late", "0110 000001: late")
 
         with structlog.testing.capture_logs() as logged:
@@ -293,7 +345,7 @@ class TestTheRing:
         for number in range(PENDING_MAX + 10):
             trace.note(EPOCH, "acquirer", "late", f"{number}")
         other = sqlite3.connect(f"file:{tmp_path / 'n.db'}?mode=ro", uri=True)
-        (written,) = other.execute("SELECT count(*) FROM messages").fetchone()
+        (written,) = other.execute("SELECT max(last) FROM packs").fetchone()
 
         assert 0 < written < PENDING_MAX
         assert trace.last == PENDING_MAX + 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +15,7 @@ from trio.testing import MockClock
 
 from node.control_messages import SHOWN_MAX, judged
 from node.core.verify import parse
-from node.message_store import Query
+from node.message_store import MessageRow, Query
 from node.pipes import Pipes
 from node.runtime import Runtime
 from node.trace import LAG_S
@@ -124,8 +125,9 @@ class TestAsTheyCross:
             await ask(node, host, "000001")
             await let_pass(2 * LAG_S)
             other = sqlite3.connect(f"file:{tmp_path / 'asker.messages.db'}?mode=ro", uri=True)
-            found = other.execute("SELECT direction, mti, code FROM messages WHERE stan = '000001'").fetchall()
+            packs = other.execute("SELECT columns FROM packs").fetchall()
             other.close()
 
-        assert ("out", "0100", "") in found
-        assert ("in", "0110", "00") in found
+        found = [MessageRow(*columns[:-1], b"") for (pack,) in packs for columns in json.loads(pack)]
+        crossed = [(row.direction, row.mti, row.code) for row in found if row.stan == "000001" and row.mti[1] == "1"]
+        assert crossed == [("out", "0100", ""), ("in", "0110", "00")]

@@ -6,10 +6,11 @@ turn has happened), after it and before the release, or between two releases.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
+from itertools import count
 from typing import Any, Protocol
 
-from node.core.events import Answered, Event, Machine
+from node.core.events import Answered, Called, Event, Machine
 from node.core.turn import Turn
 from node.journal import MemoryJournal, Rows
 from tests.sim.world import World
@@ -60,7 +61,8 @@ class SimNode:
         self.around = around
         self.life = 0
         self.machine: Any = None
-        self.outs: dict[Hashable, Any] = {}
+        self._called = count(1)
+        self._callers: dict[Hashable, Callable[[Any], None]] = {}
         self._inbox: list[Event] = []
         self._is_planned = False
         self._wakes_at = float("inf")
@@ -87,6 +89,7 @@ class SimNode:
             return
         self.machine = None
         self._inbox = []
+        self._callers = {}
         self._is_planned = False
         self._wakes_at = float("inf")
         self.around.crashed(self)
@@ -100,6 +103,14 @@ class SimNode:
         if not self._is_planned:
             self._is_planned = True
             self._later(self.world.between(0.0, 0.002), self._turn)
+
+    def call(self, start: Callable[[], Coroutine[Any, Any, Any]], done: Callable[[Any], None] | None = None) -> None:
+        """Run a conversation in the node; `done` gets its result, or nothing if the node dies before that."""
+        if self.is_up:
+            key = ("called", next(self._called))
+            if done is not None:
+                self._callers[key] = done
+            self.put(Called(key, start))
 
     def _later(self, delay_s: float, action: Callable[[], None]) -> None:
         life = self.life
@@ -134,7 +145,10 @@ class SimNode:
                 self.put(Answered(ask.key, self.journal.look_up(ask.request)))
             else:
                 self.around.ask(self, ask.port, ask.key, ask.request, ask.timeout_s)
-        self.outs.update(turn.outs)
+        for key, value in turn.outs:
+            done = self._callers.pop(key, None)
+            if done is not None:
+                done(value)
         self._set_alarm()
 
     def _set_alarm(self) -> None:

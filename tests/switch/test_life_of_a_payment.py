@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from hsm_sim.core.indexes import zpk
-from hsm_sim.requests import Detokenise, SealPan, TranslatePin
+from hsm_sim.requests import Detokenise, PanSealed, SealPan, TranslatePin
 from iso import Message
 from iso.amounts import ORIGINAL_AMOUNT, AdditionalAmount, build_amounts
 from iso.original import OriginalData
 from iso.private import build_private, parse_private
+from node.core.events import Answered
 from switch.core.currencies import Currencies
 from switch.core.rates import RateTable
 from switch.core.rules import PinZone, SwitchRules
@@ -542,6 +543,20 @@ class TestWithoutTheCard:
         bench.receive("acquirer", reversal(completion.with_fields({2: first.pan})).with_fields({2: None}))
 
         assert [entry.pan for entry in bench.saf()] == ["sealed:sealed-4242"] * 2
+
+    def test_one_advice_of_a_payment_waits_for_the_other_although_their_seals_differ(self) -> None:
+        rule = StandInRule(("4",), floors={"840": 50_000}, count_max=5, amounts_max={"840": 500_000})
+        bench = Bench(SwitchRules(stand_in=(rule,)), up=("acquirer",))
+        first = on_pan(request())
+        for message, seal in ((first, "one"), (naming(first), "two")):
+            bench.receive("acquirer", message)
+            asked, bench.waiting = bench.waiting, {}
+            bench.do(*(Answered(key, PanSealed("00", seal)) for key in asked))
+
+        bench.connect("issuer-a")
+
+        assert [message.mti for message in bench.saf()] == ["0120", "0120"]
+        assert [question.sealed for question in bench.waiting.values()] == ["one"]
 
     def test_of_what_nobody_has_seen_it_is_not_located(self) -> None:
         bench = Bench()

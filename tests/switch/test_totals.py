@@ -220,7 +220,6 @@ class TestDates:
         assert figures(bench, day="2026-03-15")["debits"] == 1
         assert [message[15] for message in bench.sent("acquirer")] == ["0314", "0315"]
 
-
     def test_what_is_answered_after_its_date_was_closed_counts_on_the_oldest_that_is_open(self) -> None:
         bench = approved(Bench(), request())
         bench.forward(request("000002"))

@@ -6,6 +6,7 @@ Derived keys have odd parity, as cards show it, although DES ignores it.
 """
 
 import hashlib
+from collections import OrderedDict
 from typing import Final
 
 from hsm_sim.core.crypto.ciphers import BLOCK, CardKey, Tdes, odd_parity, xor
@@ -219,7 +220,7 @@ class IssuerMasterKey:
 
     def __init__(self, key: bytes, cards_max: int = CARDS_MAX) -> None:
         self._cipher = Tdes(key)
-        self._cards: dict[bytes, ChipKey] = {}
+        self._cards: OrderedDict[bytes, ChipKey] = OrderedDict()
         self._cards_max = cards_max
 
     def __len__(self) -> int:
@@ -231,7 +232,7 @@ class IssuerMasterKey:
         if found is None:
             found = ChipKey(derive_card_key(self._cipher, block))
             if len(self._cards) >= self._cards_max:
-                del self._cards[next(iter(self._cards))]
+                self._cards.popitem(last=False)
         self._cards[block] = found
         return found
 

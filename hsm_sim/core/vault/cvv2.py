@@ -1,5 +1,6 @@
 """CVV2s that wait for the first authorisation: in memory only, for ten minutes, handed out once."""
 
+from collections import OrderedDict
 from typing import Final
 
 from node.core.deadlines import Deadlines
@@ -18,14 +19,14 @@ class WaitingCvv2:
 
     def __init__(self, waiting_max: int) -> None:
         self._max = waiting_max
-        self._waiting: dict[str, tuple[str, float]] = {}
+        self._waiting: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self._due: Deadlines[str] = Deadlines()
 
     def put(self, token: str, cvv2: str, now: float) -> None:
         """Let a CVV2 wait in place of an earlier one of this token."""
         self._waiting.pop(token, None)
         if len(self._waiting) >= self._max:
-            del self._waiting[next(iter(self._waiting))]
+            self._waiting.popitem(last=False)
         self._waiting[token] = (cvv2, self._due.set(token, CVV2_WAITS_S, now))
 
     def take(self, token: str) -> str:

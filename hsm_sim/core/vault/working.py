@@ -4,6 +4,7 @@ A card comes from the shelf when it is first needed and goes again when there ar
 what a turn has changed is in no row before its commit, so until then this is the only place that knows it.
 """
 
+from collections import OrderedDict
 from typing import Final, NamedTuple
 
 from hsm_sim.core.errors import TOKEN_UNKNOWN, HsmError
@@ -68,10 +69,10 @@ class WorkingSet:
     def __init__(self, shelf: Shelf, cards_max: int) -> None:
         self._shelf = shelf
         self._cards_max = cards_max
-        self._cards: dict[str, Card] = {}
+        self._cards: OrderedDict[str, Card] = OrderedDict()
         self._turn: Turn | None = None
         self._tokens: dict[tuple[str, str], str | None] = {}
-        self._issued: dict[tuple[str, int], Issued] = {}
+        self._issued: OrderedDict[tuple[str, int], Issued] = OrderedDict()
         self._spent: dict[tuple[str, int], ReferenceRow] = {}
         self._recorded: dict[tuple[str, str], ReferenceRow] = {}
 
@@ -84,9 +85,9 @@ class WorkingSet:
             changed.clear()
         cards, issued = self._cards, self._issued
         while len(issued) > ISSUED_MAX:
-            del issued[next(iter(issued))]
+            issued.popitem(last=False)
         while len(cards) > self._cards_max:
-            del cards[next(iter(cards))]
+            cards.popitem(last=False)
 
     def card(self, token: str) -> Card:
         """Return a card; `HsmError` "V0" if there is no such token."""
