@@ -214,8 +214,9 @@ class _Writer:
 _RULES = {
     # What is not ASCII passes here and fails where the text becomes bytes.
     "n": "not {}.isdigit()",
-    "a": "not {0}.isalpha() and not {0}.replace(' ', '').isalpha()",
-    "an": "not {0}.isalnum() and not {0}.replace(' ', '').isalnum()",
+    # Spaces alone are text as well.
+    "a": "not {0}.isalpha() and {0}.strip(' ') and not {0}.replace(' ', '').isalpha()",
+    "an": "not {0}.isalnum() and {0}.strip(' ') and not {0}.replace(' ', '').isalnum()",
     "ans": "not {}.isprintable()",
 }
 

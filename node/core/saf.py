@@ -206,10 +206,11 @@ class SafMachine:
         return None
 
     def deadline(self) -> float | None:
-        """Return when an entry is next due on an open link."""
+        """Return when an entry is next due on an open link; one that has all out that it may waits for answers."""
         earliest: float | None = None
         for destination in self._destinations.values():
-            if destination.is_open and destination.later and (earliest is None or destination.later[0][0] < earliest):
+            may_send = destination.is_open and destination.flying < self.rules.in_flight_max
+            if may_send and destination.later and (earliest is None or destination.later[0][0] < earliest):
                 earliest = destination.later[0][0]
         return earliest
 
