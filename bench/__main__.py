@@ -1,18 +1,19 @@
-"""Print every figure: `python -m bench`, or only some: `python -m bench startup rest`."""
+"""Print every figure: `python -m bench`, or only some: `python -m bench startup gateway`."""
 
 from __future__ import annotations
 
 import argparse
 from time import perf_counter
 
-from bench import banks, codec, hsm, iso_path, rest, startup, switch
+from bench import banks, codec, gateway, hsm, iso_path, lists, startup, switch
 from bench.figures import machine, progress, table
 
 BENCHES = {
     "codec": codec.figures,
     "hsm": hsm.figures,
     "startup": startup.figures,
-    "rest": rest.figures,
+    "gateway": gateway.figures,
+    "lists": lists.figures,
     "iso_path": iso_path.figures,
     "switch": switch.figures,
     "banks": banks.figures,

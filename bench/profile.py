@@ -1,7 +1,7 @@
 """Where the processor time of one payment goes: a house under `bench.sampler`, loaded over ISO 8583 or over REST.
 
     python -m bench.profile iso --window 64      as `bench.iso_path` does; --window 1 is a lone authorisation
-    python -m bench.profile rest --window 16     as `bench.rest` does; the window is the number of connections
+    python -m bench.profile gateway --window 16  as `bench.gateway` does; the gateway's process alone
     python -m bench.profile switch               as `bench.switch` does, with MACs: the switch's process alone
     python -m bench.profile issuer               as `bench.banks` does: one issuer with its HSM in its process
 
@@ -22,9 +22,8 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from bench import banks, iso_path, rest, switch
+from bench import banks, gateway, iso_path, switch
 from bench.lanes import open_lanes
-from bench.processes import Contender, address_of, contender
 from bench.purchases import Till
 from bench.shoppers import open_shoppers
 
@@ -33,7 +32,7 @@ WARM_UP = 300
 LINES = 45
 
 
-Measured = iso_path.Measured | rest.Measured | switch.Measured
+Measured = iso_path.Measured | gateway.Measured | switch.Measured
 
 
 async def drive_iso(house: iso_path.House, requests: int, window: int) -> iso_path.Measured:
@@ -51,15 +50,13 @@ async def drive_iso(house: iso_path.House, requests: int, window: int) -> iso_pa
     return measured
 
 
-async def drive_rest(house: Contender, ready: dict[str, str], requests: int, window: int) -> rest.Measured:
+async def drive_gateway(shop: gateway.Shop, requests: int, window: int) -> gateway.Measured:
     """Warm up, start counting, send one load of checkouts."""
-    address = address_of(ready["gateway_url"])
-    server = rest.Server(house, address, await open_shoppers(address, window))
-    counter = rest.Counter(ready["secret_key"])
-    await rest.measure(server, counter.checkouts(address, WARM_UP))
-    os.kill(house.pid, signal.SIGUSR1)
-    measured = await rest.measure(server, counter.checkouts(address, requests))
-    server.shoppers.close()
+    shoppers, counter = await open_shoppers(shop.address, window), gateway.Counter(shop.ready["secret_key"])
+    await gateway.buy(shop, shoppers, counter.checkouts(shop.address, WARM_UP))
+    os.kill(shop.gateway.pid, signal.SIGUSR1)
+    measured = await gateway.buy(shop, shoppers, counter.checkouts(shop.address, requests))
+    shoppers.close()
     return measured
 
 
@@ -77,9 +74,8 @@ def run(kind: str, requests: int, window: int, folder: Path) -> Measured:
     if kind == "iso":
         with iso_path.iso_house(launcher) as house:
             return anyio.run(drive_iso, house, requests, window, backend_options={"use_uvloop": True})
-    with contender([*launcher, "up", "--ephemeral", "--json"]) as process:
-        ready = json.loads(process.line())
-        return anyio.run(drive_rest, process, ready, requests, window, backend_options={"use_uvloop": True})
+    with gateway.shop(launcher) as shop:
+        return anyio.run(drive_gateway, shop, requests, window, backend_options={"use_uvloop": True})
 
 
 def report(seen: dict[str, Any], measured: Measured, length: int) -> str:
@@ -95,7 +91,7 @@ def report(seen: dict[str, Any], measured: Measured, length: int) -> str:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("kind", choices=("iso", "rest", "switch", "issuer"))
+    arguments.add_argument("kind", choices=("iso", "gateway", "switch", "issuer"))
     arguments.add_argument("--requests", type=int, default=REQUESTS)
     arguments.add_argument("--window", type=int, default=iso_path.WINDOW)
     arguments.add_argument("--lines", type=int, default=LINES, help="of each table")

@@ -34,6 +34,7 @@ class _Shopper(asyncio.Protocol):
         self.finished_at = 0.0
         self._sent_at = 0.0
         self._next = 0
+        self._due_at: Sequence[float] = ()
         self._pieces: list[bytes] = []
         self._parser = httptools.HttpResponseParser(self)
 
@@ -59,9 +60,9 @@ class _Shopper(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self.send_next()
 
-    def begin(self, queue: list[bytes]) -> None:
-        """Send the first request of a queue."""
-        self.queue, self._next = queue, 0
+    def begin(self, queue: list[bytes], due_at: Sequence[float] = ()) -> None:
+        """Send the first request of a queue; with instants, each once it is due and the one before was answered."""
+        self.queue, self._next, self._due_at = queue, 0, due_at
         self.latencies_s, self.statuses, self.bodies = [], [], []
         self.done = asyncio.Event()
         self.send_next()
@@ -72,7 +73,15 @@ class _Shopper(asyncio.Protocol):
             self.finished_at = perf_counter()
             self.done.set()
             return
-        self._sent_at = perf_counter()
+        now = perf_counter()
+        due_at = self._due_at[self._next] if self._due_at else now
+        if due_at > now:
+            asyncio.get_running_loop().call_later(due_at - now, self._send, due_at)
+        else:
+            self._send(due_at)
+
+    def _send(self, due_at: float) -> None:
+        self._sent_at = due_at
         self.transport.write(self.queue[self._next])
         self._next += 1
 
@@ -94,6 +103,9 @@ class Shoppers:
         begun = perf_counter()
         for index, shopper in enumerate(self._shoppers):
             shopper.begin(list(requests[index :: len(self._shoppers)]))
+        return await self._answers(begun, len(requests))
+
+    async def _answers(self, begun: float, count: int) -> Answers:
         async with asyncio.timeout(WITHIN_S):
             for shopper in self._shoppers:
                 await shopper.done.wait()
@@ -103,9 +115,23 @@ class Shoppers:
             [status for shopper in self._shoppers for status in shopper.statuses],
             [body for shopper in self._shoppers for body in shopper.bodies],
         )
-        if len(answers.statuses) != len(requests):
-            raise BenchError(f"{len(requests)} requests got {len(answers.statuses)} answers")
+        if len(answers.statuses) != count:
+            raise BenchError(f"{count} requests got {len(answers.statuses)} answers")
         return answers
+
+    async def arrive(self, requests: Sequence[bytes], rate: float) -> Answers:
+        """Send requests at a steady rate, each on the next connection; its latency begins when it was due.
+
+        Raises
+        ------
+        BenchError
+            The server closed a connection before it had answered.
+        """
+        begun, pause_s = perf_counter(), 1 / rate
+        for index, shopper in enumerate(self._shoppers):
+            own = range(index, len(requests), len(self._shoppers))
+            shopper.begin([requests[place] for place in own], [begun + place * pause_s for place in own])
+        return await self._answers(begun, len(requests))
 
     def close(self) -> None:
         """Close every connection."""
@@ -117,6 +143,13 @@ async def open_shoppers(address: tuple[str, int], count: int) -> Shoppers:
     """Connect."""
     loop = asyncio.get_running_loop()
     return Shoppers([(await loop.create_connection(_Shopper, *address))[1] for _ in range(count)])
+
+
+def get(path: str, address: tuple[str, int], headers: dict[str, str]) -> bytes:
+    """Return the bytes of one GET request."""
+    lines = [f"GET {path} HTTP/1.1", f"host: {address[0]}:{address[1]}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 
 def post(path: str, address: tuple[str, int], headers: dict[str, str], body: bytes) -> bytes:

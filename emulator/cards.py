@@ -8,9 +8,12 @@ import anyio
 
 from banks.issuer.config import CardSection, shipped_cards
 from emulator.topology import read_topology
+from gateway.core.listed_cards import ListedCard
+from gateway.virtual import names_of
 from hsm_sim.client import TcpClient
 from hsm_sim.core.indexes import CVK
 from hsm_sim.requests import MakeCvv
+from iso.masks import mask_pan
 from node.pipes import Pipes
 
 HSM_TIMEOUT_S = 2.0
@@ -27,6 +30,24 @@ class CardLine(NamedTuple):
     cvc: str
     issuer: str
     behaviour: str
+
+
+def test_cards() -> tuple[ListedCard, ...]:
+    """Return the shipped test cards as the gateway may list them: numbers masked, and the names that stand for them."""
+    nodes = read_topology(None).nodes
+    ranges = {"issuer-a": nodes.issuer_a.bins, "issuer-b": nodes.issuer_b.bins}
+    lines = [_line(card, _issuer_of(card.pan, ranges), {}) for card in shipped_cards()]
+    return tuple(
+        ListedCard(
+            mask_pan(line.number),
+            line.expiry,
+            "checked" if line.cvc == UNKNOWN_CVC else line.cvc,
+            line.issuer,
+            line.behaviour,
+            names_of(line.number),
+        )
+        for line in lines
+    )
 
 
 async def list_cards(ready: dict[str, Any] | None) -> list[CardLine]:

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import anyio
 from anyio.abc import TaskStatus
 
-from emulator.keys import merchant_keys, write_private
+from emulator.keys import merchant_keys, operator_key, write_private
+from emulator.neighbours import find_controls
 from emulator.topology import NODE_NAMES, PARTIES, Topology
 from emulator.wiring import Place, Started, start_node
 from iso.errors import CardrailsError, ConfigError
@@ -78,6 +79,8 @@ class House:
             self._control = HttpServer(control_app(controlled, self.secret), self._control_address())
             self._control.bind()
             await tasks.start(self._control.run, name="control")
+            self.place.control_urls.update(self.control_urls())
+            tasks.start_soon(find_controls, self.place.control_urls, self._elsewhere(), name="neighbours")
             task_status.started()
 
     @property
@@ -137,6 +140,7 @@ class House:
             keys = merchant_keys(self.data_dir, [first], self._entropy)[first]
             info["gateway_url"] = self.place.addresses["gateway"]
             info["secret_key"], info["publishable_key"] = keys.secret, keys.publishable
+            info["operator_key"] = operator_key(self.data_dir, self._entropy)
         return info
 
     def write_ready(self, path: Path) -> None:
@@ -146,6 +150,13 @@ class House:
     def _missing(self) -> list[str]:
         waiting = [name for name, started in self.nodes.items() if not started.controlled.is_ready()]
         return waiting + [name for name in self.names if name not in self.nodes]
+
+    def _elsewhere(self) -> dict[str, str]:
+        """Return the nodes of other processes that somebody here asks, each with the port that it may share."""
+        if "gateway" not in self.names:
+            return {}
+        shared = f"http://{self.topology.control.address}"
+        return {name: shared for name in NODE_NAMES if name not in self.names}
 
     def _control_address(self) -> str:
         if len(self.names) == 1:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from node.clock import Entropy
 
 FILE = "api-keys.json"
+OPERATOR_FILE = "operator.key"
 
 
 class ApiKeys(NamedTuple):
@@ -35,6 +36,14 @@ def merchant_keys(data_dir: Path, accounts: Sequence[str], entropy: Entropy) -> 
     if set(wanted) - set(kept):
         write_private(path, json.dumps({account: pair._asdict() for account, pair in keys.items()}, indent=2))
     return wanted
+
+
+def operator_key(data_dir: Path, entropy: Entropy) -> str:
+    """Return the key that opens the gateway's `/emu/v1`; made at the first start, readable by its owner."""
+    path = data_dir / OPERATOR_FILE
+    if not path.exists():
+        write_private(path, f"emu_test_{entropy(24).hex()}")
+    return path.read_text("utf-8").strip()
 
 
 def write_private(path: Path, text: str) -> None:

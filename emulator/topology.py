@@ -171,6 +171,8 @@ class Topology(TomlSettings):
         ):
             if len(set(values)) != len(values):
                 raise ValueError(f"every {what} must be unique")
+        if self.nodes.gateway.platform not in (None, *(merchant.id for merchant in self.merchants)):
+            raise ValueError("nodes.gateway.platform must be the id of a merchant")
         return self
 
 

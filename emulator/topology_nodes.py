@@ -88,9 +88,10 @@ class HsmSection(NodeSection):
 
 
 class GatewaySection(NodeSection):
-    """Where shops send their requests."""
+    """Where shops send their requests; `platform` is the merchant (its id) that may make accounts of others."""
 
     http: str = Field(pattern=ADDRESS)
+    platform: str | None = None
 
 
 class IsoSection(NodeSection):

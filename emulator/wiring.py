@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from anyio.abc import TaskGroup
 
-from emulator.keys import merchant_keys
-from emulator.topology import PARTIES, Topology
+from emulator.keys import merchant_keys, operator_key
+from emulator.topology import NODE_NAMES, PARTIES, Topology
 from emulator.topology_nodes import BankSection
 from hsm_sim.client import HsmClient, LocalClient, TcpClient
 from hsm_sim.node import HsmNode
@@ -58,6 +58,9 @@ class Place:
             "gateway": f"http://{nodes.gateway.http}",
             **{f"hsm/{party}": nodes.hsm.address_of(party) for party in PARTIES},
         }
+        sections = {name: getattr(nodes, name.replace("-", "_")) for name in NODE_NAMES}
+        self.control_urls = {name: f"http://{section.control}" for name, section in sections.items()}
+        """Where each node's control port is; those of this process once they are open."""
 
     def clock(self, node: str) -> BusinessClock:
         """Return a node's business clock; its offset is kept beside its database."""
@@ -185,6 +188,7 @@ async def _start_hsm(name: str, place: Place, tasks: TaskGroup) -> Started:
         fault_port=FaultDesk(node),
         nudge=node.nudge,
         vault=VaultDesk(node.vault_keys, lambda: node.engine.upkeep.rotation()),
+        commands=node.commands,
     )
     return Started(controlled, node)
 
@@ -279,40 +283,68 @@ async def _start_acquirer(name: str, place: Place, tasks: TaskGroup) -> Started:
 
 
 async def _start_gateway(name: str, place: Place, tasks: TaskGroup) -> Started:
+    from emulator.cards import test_cards
+    from gateway.bank import ControlledBank
     from gateway.config import GatewayConfig, GatewayMerchant
+    from gateway.emu.house import House
     from gateway.node import GatewayNode
+    from node.control_access import service_secret
 
     nodes, deadlines = place.topology.nodes, place.topology.deadlines
-    keys = merchant_keys(place.data_dir, [merchant.id for merchant in place.topology.merchants], place.entropy)
     config = GatewayConfig(
         http=nodes.gateway.http,
         acquirer_address=place.addresses["acquirer"],
         acquirer_dialect=nodes.acquirer.dialect,
-        merchants=tuple(
-            GatewayMerchant(
-                account=merchant.id,
-                name=merchant.name,
-                merchant=merchant.merchant,
-                terminal=merchant.terminals[0],
-                country=merchant.country,
-                currency=merchant.currency,
-                secret_key=keys[merchant.id].secret,
-                publishable_key=keys[merchant.id].publishable,
-            )
-            for merchant in place.topology.merchants
-        ),
+        merchants=tuple(GatewayMerchant(**columns) for columns in _merchants(place)),
         hsm_timeout_s=deadlines.hsm_s,
         acquirer_timeout_s=deadlines.gateway_s,
         links=place.topology.links,
         power_safe=place.power_safe,
+        operator_key=operator_key(place.data_dir, place.entropy),
     )
     hsm = await place.hsm_client(name, tasks)
-    node = GatewayNode(config, place.database(name), place.clock(name), place.pipes, hsm, place.entropy, place.wall)
+    secret = service_secret(place.data_dir, place.entropy)
+    bank = ControlledBank(House(lambda: place.control_urls, secret, place.wall), "acquirer")
+    node = GatewayNode(
+        config,
+        place.database(name),
+        place.clock(name),
+        place.pipes,
+        hsm,
+        place.entropy,
+        place.wall,
+        bank,
+        # Its own, so that the bank's calls do not wait for those of operators.
+        house=House(lambda: place.control_urls, secret, place.wall),
+        cards=test_cards(),
+    )
     place.observed(node.runtime)
     await tasks.start(node.run, name=name)
     place.addresses[name] = node.url
     controlled = _controlled(node.runtime, lambda: node.is_ready, node.view, node.traces_of)
+    controlled.requests_of = node.requests_of
     return Started(controlled, node, node.runtime.drain)
+
+
+def _merchants(place: Place) -> list[dict[str, Any]]:
+    """Return the merchants of the topology as the gateway knows them."""
+    merchants = place.topology.merchants
+    keys = merchant_keys(place.data_dir, [merchant.id for merchant in merchants], place.entropy)
+    return [
+        {
+            "account": merchant.id,
+            "name": merchant.name,
+            "merchant": merchant.merchant,
+            "terminal": merchant.terminals[0],
+            "country": merchant.country,
+            "currency": merchant.currency,
+            "secret_key": keys[merchant.id].secret,
+            "publishable_key": keys[merchant.id].publishable,
+            "mcc": merchant.mcc,
+            "is_platform": merchant.id == place.topology.nodes.gateway.platform,
+        }
+        for merchant in merchants
+    ]
 
 
 _STARTERS: dict[str, Callable[[str, Place, TaskGroup], Awaitable[Started]]] = {

@@ -51,3 +51,16 @@ def _numbers() -> dict[str, str]:
     text = (resources.files("gateway") / "data" / "virtual_cards.json").read_text("utf-8")
     numbers: dict[str, str] = json.loads(text)["cards"]
     return numbers
+
+
+def names_of(number: str) -> tuple[str, ...]:
+    """Return the payment methods of all accounts that stand for a test card, such as `pm_card_visa`."""
+    return tuple(f"pm_card_{name}" for name, card in _numbers().items() if card == number)
+
+
+def distinct_names() -> list[str]:
+    """Return one name for each test card that has any, in the order of the data file."""
+    first: dict[str, str] = {}
+    for name, number in _numbers().items():
+        first.setdefault(number, f"pm_card_{name}")
+    return list(first.values())

@@ -13,6 +13,7 @@ import anyio.lowlevel
 from anyio.abc import TaskStatus
 from pydantic import BaseModel
 
+from hsm_sim.command_log import CommandLog
 from hsm_sim.config import SHARED, FaultConfig, HsmConfig
 from hsm_sim.core import indexes
 from hsm_sim.core.audit import AUDIT_HEAD_TABLE, HSM, OPERATOR
@@ -73,6 +74,8 @@ class HsmNode:
         What is armed. Use `provoke` and `calm`: they also leave a record.
     vault_keys
         The operator's hand on the vault's keys.
+    commands
+        What was asked lately, by code.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class HsmNode:
         self.addresses: dict[str, str] = {}
         self.faults = HsmFaults()
         self.vault_keys = VaultKeys(self.nudge)
+        self.commands = CommandLog(config.header_length)
         self.turns = 0
         self._master = master
         self._pipes = pipes
@@ -215,7 +219,9 @@ class HsmNode:
             if turn.stores:
                 await self._commit(turn)
             self.turns += 1
+            took_us = round((anyio.current_time() - now) * 1_000_000)
             for work in works:
+                self.commands.note(turn.at, took_us, work.party, work.frames, [answer.data for answer in work.answers])
                 work.done.set()
             for order in orders:
                 order.done.set()

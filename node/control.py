@@ -17,6 +17,7 @@ from node.clock import OFFSET_MAX, BusinessClock
 from node.control_access import Gate, Refused, body_of, json_answer, service_secret, service_token
 from node.control_bank import add_bank
 from node.control_client import ControlClient, ControlError
+from node.control_commands import add_commands
 from node.control_faults import add_faults
 from node.control_keys import add_keys
 from node.control_messages import add_messages
@@ -69,6 +70,7 @@ def control_app(nodes: Mapping[str, Controlled], secret: str) -> FastAPI:
     add_health(app, gate)
     add_clock(app, gate)
     add_messages(app, gate)
+    add_commands(app, gate)
     add_metrics(app, gate)
     add_routes(app, gate)
     add_saf(app, gate)

@@ -87,6 +87,24 @@ class ControlClient:
         """Return the trace ids of a payment that a gateway made."""
         return list(self.call("GET", node, f"payments/{quote(payment, safe='')}/traces", "read")["traces"])
 
+    def requests_of(self, node: str, what: str) -> dict[str, Any]:
+        """Return the `requests` (HTTP, masked) that a gateway has of a name, and their `traces`.
+
+        Parameters
+        ----------
+        what
+            Request id, trace id, or the id of a payment, charge, refund or any other object.
+        """
+        return self.call("GET", node, f"requests/{quote(what, safe='')}", "read")
+
+    def commands(self, node: str, party: str, since: str, until: str) -> list[dict[str, Any]]:
+        """Return the commands that a party gave an HSM between two instants of business time (ISO 8601), oldest first.
+
+        Each has `at`, `party`, `command`, `code` (None: not answered) and `latency_ms`.
+        """
+        asked = urlencode({"party": party, "since": since, "until": until})
+        return list(self.call("GET", node, f"commands?{asked}", "read")["commands"])
+
     def verify(self, node: str, assertion: str, *, after: int = 0, wait_s: float = 0) -> dict[str, Any]:
         """Judge an assertion; see `node.core.verify`.
 

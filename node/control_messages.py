@@ -57,6 +57,13 @@ def add_messages(app: FastAPI, gate: Gate) -> None:
             raise Refused(404, "this node knows no payments; ask a gateway")
         return json_answer({"traces": await node.traces_of(request.path_params["payment"])})
 
+    @app.get("/nodes/{name}/requests/{what}")
+    async def requests(request: Request) -> Response:
+        node = gate.node(request, "read")
+        if node.requests_of is None:
+            raise Refused(404, "this node answers no shops; ask a gateway")
+        return json_answer(await node.requests_of(request.path_params["what"]))
+
     @app.post("/nodes/{name}/verify")
     async def verify(request: Request) -> Response:
         node = gate.node(request, "read")

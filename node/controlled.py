@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from node.bank_ports import AcquirerPort, BooksPort, IssuerPort
@@ -67,6 +67,14 @@ class VaultPort(Protocol):
         ...
 
 
+class CommandPort(Protocol):
+    """The commands that an HSM carried out lately, as the control port sees them; JSON-able, codes only."""
+
+    def find(self, party: str, since: datetime, until: datetime, limit: int) -> list[dict[str, Any]]:
+        """Return those of a party between two instants of business time, oldest first."""
+        ...
+
+
 async def _at_once() -> None:
     """Return: whatever this node shows is durable."""
 
@@ -98,6 +106,8 @@ class Controlled:
         Its counters, as they stand.
     traces_of
         The trace ids of a payment; only a gateway knows payments.
+    requests_of
+        The HTTP requests behind a name, and their trace ids; only a gateway has some.
     routing
         Its routes; only a switch has some.
     saf
@@ -108,6 +118,8 @@ class Controlled:
         The keys of its links.
     vault
         The keys of its token vault; only an HSM has one.
+    commands
+        What it was asked lately; only an HSM has that.
     books
         Its accounts and its ledger; only a bank has them.
     issuer
@@ -130,11 +142,13 @@ class Controlled:
         nudge: Callable[[], None] = lambda: None,
         metrics: Callable[[], list[Family]] = list,
         traces_of: Callable[[str], Awaitable[list[str]]] | None = None,
+        requests_of: Callable[[str], Awaitable[dict[str, Any]]] | None = None,
         routing: Routing | None = None,
         saf: SafPort | None = None,
         settlement: Settlement | None = None,
         keys: LinkKeys | None = None,
         vault: VaultPort | None = None,
+        commands: CommandPort | None = None,
         books: BooksPort | None = None,
         issuer: IssuerPort | None = None,
         acquirer: AcquirerPort | None = None,
@@ -150,11 +164,13 @@ class Controlled:
         self.nudge = nudge
         self.metrics = metrics
         self.traces_of = traces_of
+        self.requests_of = requests_of
         self.routing = routing
         self.saf = saf
         self.settlement = settlement
         self.keys = keys
         self.vault = vault
+        self.commands = commands
         self.books = books
         self.issuer = issuer
         self.acquirer = acquirer

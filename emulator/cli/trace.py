@@ -1,24 +1,28 @@
-"""`cardrails trace`: one payment at every node of a running house, or everything as it crosses."""
+"""`cardrails trace`: one payment at every node of a running house, or everything as it crosses.
+
+A payment is shown as `/emu/v1/traces/{id}` has it: HTTP requests, HSM commands, messages and postings, in order.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
-from typing import Any
 
 from emulator.render import compact_lines, dim, wants_colour
 from emulator.running import add_house, answering, control_of
-from emulator.trail import Trail, View, follow_names
+from gateway.core import timeline
+from gateway.core.trail import Trail, View
+from gateway.emu.story import Story, tell
 from iso.errors import CardrailsError, ConfigError
 from node.clock import wall_clock
 from node.control_client import ControlClient
 
 POLL_S = 2
 """How long a node is asked to wait for messages before it is asked again."""
-_PREFIXES = ("pi_", "ch_")
 _HEX_WIDTH = 96
 
 
@@ -27,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--rrn", metavar="RRN", help="retrieval reference number, DE 37")
     which.add_argument("--stan", metavar="STAN", help="system trace audit number, DE 11; may find several payments")
-    which.add_argument("--payment", metavar="ID", help="trace id (HTTP header Emu-Trace-Id), pi_... or ch_...")
+    which.add_argument(
+        "--payment",
+        metavar="ID",
+        help="pi_..., ch_..., re_..., request id (req_...) or trace id (HTTP header Emu-Trace-Id)",
+    )
     parser.add_argument(
         "--node", action="append", default=[], metavar="NAME", help="only at this node; may be repeated"
     )
@@ -51,30 +59,63 @@ def run(arguments: argparse.Namespace) -> int:
         nodes = _nodes(arguments.node, client)
         if arguments.follow:
             return _follow(arguments, client, nodes)
-        wanted = _wanted(arguments, client)
+        wanted = _wanted(arguments)
         if wanted is None:
             raise ConfigError("command line", "payment", "(absent)", "needs --rrn, --stan or --payment; or --follow")
-        trails = [follow_names(_asking(client), nodes, one) for one in wanted]
-    trail = Trail(
-        [one for found in trails for one in found.messages], [one for found in trails for one in found.remarks]
-    )
+        story = tell(client, nodes, wanted)
     if arguments.json:
-        print(json.dumps(trail._asdict()))
+        print(json.dumps({**story._asdict(), "steps": story.steps()}))
     else:
-        print("\n".join(trail_lines(trail, with_bytes=arguments.bytes)) or "nothing is kept of it")
-    return 0 if trail.messages else 1
+        print("\n".join(story_lines(story, with_bytes=arguments.bytes)) or "nothing is kept of it")
+        for node in story.silent:
+            print(f"{node} did not answer: what it knows is missing", file=sys.stderr)
+    return 1 if story.is_empty else 0
+
+
+def story_lines(story: Story, *, with_bytes: bool) -> list[str]:
+    """Return everything about a payment for people, a step after the other."""
+    lines: list[str] = []
+    for number, step in enumerate(story.steps(), 1):
+        kind = step["step"]
+        if kind == timeline.ISO:
+            lines += _message_lines(number, step, with_bytes=with_bytes)
+        elif kind == timeline.REMARK:
+            lines.append(f"{number:>3}  {_remark(step)}")
+        else:
+            lines.append(f"{number:>3}  {step['at'][11:26]:<15}  {step['node']:<9}    {_SHORT[kind](step)}")
+    return lines
+
+
+def _http(step: View) -> str:
+    error = f"  {step['error']}" if step["error"] else ""
+    return f"{step['method']} {step['path']}  {step['status']}{error}  {step['latency_ms']:.2f} ms  {step['request']}"
+
+
+def _hsm(step: View) -> str:
+    return f"HSM command {step['command']}  {step['code'] or 'no answer'}  {step['latency_ms']:.2f} ms"
+
+
+def _ledger(step: View) -> str:
+    way = f"{step['account']}  {step['other']}".rstrip()
+    return f"{step['kind']}  {step['amount_minor']}  {way}  {step['hold'] or step['reference']}"
+
+
+_SHORT = {timeline.HTTP: _http, timeline.HSM: _hsm, timeline.LEDGER: _ledger}
 
 
 def trail_lines(trail: Trail, *, with_bytes: bool) -> list[str]:
     """Return a payment for people: both sides of every hop, in order, and the remarks where they were made."""
     lines: list[str] = []
     for number, message in enumerate(trail.messages, 1):
-        lines.append(f"{number:>3}  {_headline(message)}")
-        lines += compact_lines({int(de): value for de, value in message["fields"].items()}, indent="       ")
-        if with_bytes:
-            lines += _hex_lines(message["hex"])
+        lines += _message_lines(number, message, with_bytes=with_bytes)
     lines += [f"  !  {_remark(remark)}" for remark in trail.remarks]
     return lines
+
+
+def _message_lines(number: int, message: View, *, with_bytes: bool) -> list[str]:
+    fields = {int(de): value for de, value in message["fields"].items()}
+    lines = [f"{number:>3}  {_headline(message)}", *compact_lines(fields, indent="       ")]
+    return [*lines, *_hex_lines(message["hex"])] if with_bytes else lines
 
 
 def _headline(message: View) -> str:
@@ -102,35 +143,31 @@ def _nodes(names: list[str], client: ControlClient) -> list[str]:
     return names or answering(client)
 
 
-def _asking(client: ControlClient) -> Callable[..., list[View]]:
-    def ask(node: str, **wanted: Any) -> list[View]:
-        return client.messages(node, newest="1", **wanted)
-
-    return ask
-
-
-def _wanted(arguments: argparse.Namespace, client: ControlClient) -> list[dict[str, str]] | None:
-    """Return the names to look for; a payment may have been sent under several trace ids."""
+def _wanted(arguments: argparse.Namespace) -> str | dict[str, str] | None:
+    """Return the name to look for: one that messages carry, or one that the gateway knows."""
     if arguments.rrn or arguments.stan:
-        return [{"rrn": arguments.rrn}] if arguments.rrn else [{"stan": arguments.stan.zfill(6)}]
-    payment = arguments.payment
-    if payment is None:
-        return None
-    if not payment.startswith(_PREFIXES):
-        return [{"trace": payment}]
-    traces = client.traces_of("gateway", payment)
-    return [{"trace": trace} for trace in traces]
+        return {"rrn": arguments.rrn} if arguments.rrn else {"stan": arguments.stan.zfill(6)}
+    payment: str | None = arguments.payment
+    if payment is None or "_" in payment:
+        return payment
+    return {"trace": payment}
+
+
+def _names(wanted: str | dict[str, str], client: ControlClient) -> list[dict[str, str]]:
+    """Return the names that messages carry; a payment may have been sent under several trace ids."""
+    if isinstance(wanted, dict):
+        return [wanted]
+    return [{"trace": trace} for trace in client.requests_of("gateway", wanted)["traces"]]
 
 
 def _follow(arguments: argparse.Namespace, client: ControlClient, nodes: list[str]) -> int:
-    wanted = _wanted(arguments, client)
-    names = (
-        {kind: {one[kind] for one in wanted if kind in one} for kind in ("rrn", "stan", "trace")} if wanted else None
-    )
+    wanted = _wanted(arguments)
+    carried = [] if wanted is None else _names(wanted, client)
+    names = {kind: {one[kind] for one in carried if kind in one} for kind in ("rrn", "stan", "trace")}
     ends_at = None if arguments.seconds is None else wall_clock() + timedelta(seconds=arguments.seconds)
     shown = 0
     for message in _live(client, nodes, ends_at):
-        if names is not None and not _belongs(message, names):
+        if wanted is not None and not _belongs(message, names):
             continue
         print(json.dumps(message) if arguments.json else _line(message), flush=True)
         shown += 1

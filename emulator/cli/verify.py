@@ -8,7 +8,7 @@ from typing import Any
 
 from emulator.cli.trace import trail_lines
 from emulator.running import add_house, control_of
-from emulator.trail import Trail
+from gateway.core.trail import Trail
 from iso.errors import ConfigError
 from node.core.verify import VerifyError, parse
 

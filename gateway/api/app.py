@@ -6,35 +6,46 @@ in, the answer has Stripe's error body; only a defect of ours is a 500.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
 import structlog
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
+from gateway.api.answering import preflight, refusal, respond
+from gateway.api.direct import Direct, Serve
 from gateway.api.keys import Caller, KeyRing, digest
+from gateway.api.reading import check_version, idempotency_key, parameters_of
 from gateway.api.routes import ENDPOINTS, Endpoint
-from gateway.core.cards import carries_card_number
-from gateway.core.claims import KEY_MAX, Answer, Ticket
-from gateway.core.errors import API_ERROR, IDEMPOTENCY_ERROR, ApiError
+from gateway.core import access
+from gateway.core.claims import Answer, Ticket
+from gateway.core.errors import API_ERROR, ApiError, rate_limited, unrecognized
 from gateway.core.expand import check_paths
-from gateway.core.forms import Tree, canonical, parse_form
-from gateway.core.identifiers import identifier
+from gateway.core.forms import Tree, canonical
+from gateway.core.identifiers import TRACE_BYTES, identifier, trace_id
+from gateway.core.limits import READ, SEARCH, WRITE, Gate, Limit
 from gateway.core.parameters import read
-from gateway.core.render import dumps
+from gateway.handlers.balance import asks_for_balance, informed
+from gateway.handlers.claiming import keep_failure
 from gateway.handlers.context import Call, Ports
+from gateway.handlers.searching import TOTAL_COUNT
+from gateway.request_log import Answered, RequestLog
 
-API_VERSION = "2026-10-28.endive"
-"""The version whose shapes are answered, whatever version the client names."""
-
-FORM = "application/x-www-form-urlencoded"
 _REQUEST_ID_BYTES = 14
-_TRACE_ID_BYTES = 16
-_RETRY = {409: "true", 500: None, 503: "true"}
+_NO_LIMITS: Mapping[str, Limit] = {}
 
 log = structlog.get_logger("gateway")
 
 
-def build_app(ports: Ports, keys: KeyRing, *, body_max_bytes: int = 262_144) -> FastAPI:
+def build_app(
+    ports: Ports,
+    keys: KeyRing,
+    *,
+    body_max_bytes: int = 262_144,
+    limits: Mapping[str, Limit] = _NO_LIMITS,
+    requests: RequestLog | None = None,
+) -> Direct:
     """Build the application.
 
     Parameters
@@ -45,134 +56,130 @@ def build_app(ports: Ports, keys: KeyRing, *, body_max_bytes: int = 262_144) -> 
         Who may call.
     body_max_bytes
         Longer bodies are refused with 413.
+    limits
+        Class of request to what one API key may do of it; none by default.
+    requests
+        Where every request is noted.
 
     Returns
     -------
-    FastAPI
+    Direct
     """
     app = FastAPI(title="cardrails gateway", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    gate, requests, adapters = Gate(limits), requests or RequestLog(ports.business), dict[tuple[str, str], Serve]()
     for endpoint in ENDPOINTS:
-        adapter = _Adapter(ports, keys, endpoint, body_max_bytes)
+        adapter = _Adapter(ports, keys, endpoint, body_max_bytes, gate, requests)
+        adapters[endpoint.method, endpoint.path] = adapter.serve
         app.add_api_route(
             endpoint.path, adapter.serve, methods=[endpoint.method], response_model=None, name=endpoint.handler.__name__
         )
 
     @app.exception_handler(HTTPException)
     async def unrouted(request: Request, _error: Exception) -> Response:
-        error = ApiError(404, f"Unrecognized request URL ({request.method}: {request.url.path}).")
-        return _respond(request, _new_request_id(ports), _refusal(error))
+        if request.method == "OPTIONS":
+            return preflight(request)
+        return respond(request, _new_request_id(ports), refusal(unrecognized(request.method, request.url.path)))
 
-    return app
+    return Direct(app, adapters)
 
 
 class _Adapter:
     """Between HTTP and one handler."""
 
-    def __init__(self, ports: Ports, keys: KeyRing, endpoint: Endpoint, body_max_bytes: int) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        keys: KeyRing,
+        endpoint: Endpoint,
+        body_max_bytes: int,
+        gate: Gate,
+        requests: RequestLog,
+    ) -> None:
+        self._requests = requests
         self._ports = ports
         self._keys = keys
         self._endpoint = endpoint
         self._body_max_bytes = body_max_bytes
+        self._gate = gate
+        is_search = endpoint.path.endswith("/search")
+        self._class = SEARCH if is_search else READ if endpoint.method == "GET" else WRITE
 
     async def serve(self, request: Request) -> Response:
         """Answer a request."""
-        request_id, trace = _new_request_id(self._ports), self._ports.entropy(_TRACE_ID_BYTES).hex()
+        request_id, trace = _new_request_id(self._ports), trace_id(self._ports.entropy(TRACE_BYTES))
+        asked = self._requests.begin()
+        call = reason = tree = caller = None
         try:
-            call = await self._call(request, request_id, trace)
-            answer = await self._endpoint.handler(self._ports, call)
+            tree = await self._read(request)
+            caller = await self._caller(request, tree)
+            with self._admitted(caller):
+                call = self._call(request, caller, tree, request_id, trace)
+                answer = await self._answer(call)
         except ApiError as error:
-            answer = _refusal(error)
+            answer, reason = refusal(error, is_public=call is not None and call.is_public), error.reason
         except Exception as error:
             # A defect, or a store that refuses: the text of a foreign exception could carry what we must not show.
             log.exception("request failed", request=request_id, error=type(error).__name__)
-            answer = _refusal(ApiError(500, "An unknown error occurred.", kind=API_ERROR))
-        return _respond(request, request_id, answer, trace)
+            answer = refusal(ApiError(500, "An unknown error occurred.", kind=API_ERROR))
+            if call is not None:
+                await keep_failure(self._ports, call.ticket, answer)
+        account = "" if caller is None else caller.account.id
+        told = (request.method, request.url.path, tree, answer.status, answer.body)
+        self._requests.end(asked, Answered(request_id, trace, account, *told))
+        return respond(request, request_id, answer, trace=trace, reason=reason)
 
-    async def _call(self, request: Request, request_id: str, trace: str) -> Call:
-        """Authenticate and read; nothing has been done when this raises."""
-        endpoint = self._endpoint
-        tree = await self._parameters(request)
-        named = tree.get("key")
+    async def _answer(self, call: Call) -> Answer:
+        """Let the handler answer."""
+        if self._endpoint.method == "GET" and asks_for_balance(call):
+            return await informed(self._ports, call, self._endpoint.handler)
+        return await self._endpoint.handler(self._ports, call)
+
+    @contextmanager
+    def _admitted(self, caller: Caller) -> Iterator[None]:
+        name = f"{caller.account.id} {caller.hint}"
+        reason = self._gate.enter(name, self._class, self._ports.wall().timestamp())
+        if reason is not None:
+            raise rate_limited(reason)
+        try:
+            yield
+        finally:
+            self._gate.leave(name, self._class)
+
+    async def _read(self, request: Request) -> Tree:
+        check_version(request)
+        return await parameters_of(request, self._body_max_bytes)
+
+    async def _caller(self, request: Request, tree: Tree) -> Caller:
+        """Authenticate; a browser may give its publishable key as a parameter, which is taken out of the tree."""
+        named, headers = tree.get("key"), request.headers
         fallback = named if isinstance(named, str) else None
-        caller = self._keys.caller(request.headers.get("authorization"), fallback)
+        caller = await self._keys.caller(headers.get("authorization"), fallback, headers.get("stripe-account"))
         if fallback is not None:
             del tree["key"]
-        if caller.is_public and not endpoint.is_public:
-            message = "This API call cannot be made with a publishable API key. Please use a secret API key."
-            raise ApiError(403, message, code="secret_key_required")
-        if "stripe-account" in request.headers:
-            raise ApiError(403, "Only platforms can act on behalf of other accounts.", code="account_invalid")
+        return caller
+
+    def _call(self, request: Request, caller: Caller, tree: Tree, request_id: str, trace: str) -> Call:
+        """Return what is asked for; nothing has been done when this raises."""
+        endpoint = self._endpoint
+        who = (caller.kind, caller.scopes)
+        if not access.allows(*who, endpoint.kind, endpoint.access, is_public=endpoint.is_public):
+            raise access.refusal(caller.kind, caller.hint, caller.account.id, endpoint.kind, endpoint.access)
         ticket = _ticket(request, caller, tree, request_id)
         params = read(endpoint.spec, tree)
-        check_paths(endpoint.kind, params.get("expand") or (), is_list=endpoint.is_list)
+        paths = [path for path in params.get("expand") or () if self._class != SEARCH or path != TOTAL_COUNT]
+        expanded = check_paths(endpoint.kind, paths, is_list=endpoint.is_list)
+        access.check_expansion(*who, caller.hint, caller.account.id, expanded)
         identifiers = tuple(request.path_params.values())
         return Call(caller.account, ticket, trace, identifiers, params, request.url.path, caller.is_public)
 
-    async def _parameters(self, request: Request) -> Tree:
-        if request.method != "POST":
-            return parse_form(request.scope["query_string"].decode("latin-1"))
-        body = await self._body(request)
-        kind = request.headers.get("content-type", FORM).partition(";")[0].strip().lower()
-        if body and kind != FORM:
-            message = f"Invalid request: send parameters as {FORM}."
-            raise ApiError(400, message)
-        try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            text = None
-        if text is None:
-            raise ApiError(400, "Invalid request: the parameters are not valid UTF-8.")
-        return parse_form(text)
-
-    async def _body(self, request: Request) -> bytes:
-        pieces, length = [], 0
-        try:
-            async for piece in request.stream():
-                length += len(piece)
-                if length > self._body_max_bytes:
-                    raise ApiError(413, f"Invalid request: the body is longer than {self._body_max_bytes} bytes.")
-                pieces.append(piece)
-        except ClientDisconnect:
-            pieces = []
-        return b"".join(pieces)
-
 
 def _ticket(request: Request, caller: Caller, tree: Tree, request_id: str) -> Ticket:
-    key = request.headers.get("idempotency-key") if request.method == "POST" else None
-    if key is not None and not 0 < len(key) <= KEY_MAX:
-        message = f"Idempotency keys must have from 1 to {KEY_MAX} characters."
-        raise ApiError(400, message, kind=IDEMPOTENCY_ERROR)
-    if key is not None and carries_card_number(key):
-        raise ApiError(400, "An idempotency key must not be a card number.", kind=IDEMPOTENCY_ERROR)
-    parameters = canonical(tree) if key is not None else ""
-    return Ticket(
-        caller.account.id, key, digest(caller, request.method, request.url.path, parameters) if key else "", request_id
-    )
-
-
-def _refusal(error: ApiError) -> Answer:
-    return Answer(error.status, dumps(error.body()))
+    key = idempotency_key(request)
+    if key is None:
+        return Ticket(caller.account.id, None, "", request_id)
+    digested = digest(caller, request.method, request.url.path, canonical(tree))
+    return Ticket(caller.account.id, key, digested, request_id)
 
 
 def _new_request_id(ports: Ports) -> str:
     return identifier("req", ports.entropy(_REQUEST_ID_BYTES))
-
-
-def _respond(request: Request, request_id: str, answer: Answer, trace: str | None = None) -> Response:
-    headers = {
-        "Request-Id": request_id,
-        "Stripe-Version": request.headers.get("stripe-version", API_VERSION),
-        "Access-Control-Allow-Origin": "*",
-        "Cache-Control": "no-cache, no-store",
-    }
-    key = request.headers.get("idempotency-key")
-    if key is not None and request.method == "POST" and not carries_card_number(key):
-        headers["Idempotency-Key"] = key
-        headers["Original-Request"] = answer.original or request_id
-    if answer.original is not None:
-        headers["Idempotent-Replayed"] = "true"
-    if answer.status >= 400 and (retry := _RETRY.get(answer.status, "false")):
-        headers["Stripe-Should-Retry"] = retry
-    if trace is not None:
-        headers["Emu-Trace-Id"] = trace
-    return Response(answer.body.encode(), answer.status, headers, media_type="application/json")

@@ -10,21 +10,39 @@ AMOUNT_MAX = 99_999_999
 """Minor units; eight digits, as on Stripe."""
 
 SMALLEST = {
-    "USD": 50,
+    "AED": 200,
+    "AUD": 50,
+    "BGN": 100,
+    "BRL": 50,
+    "CAD": 50,
+    "CHF": 50,
+    "CZK": 1500,
+    "DKK": 250,
     "EUR": 50,
     "GBP": 30,
-    "CHF": 50,
-    "CAD": 50,
-    "AUD": 50,
+    "HKD": 400,
+    "HUF": 17500,
+    "INR": 50,
     "JPY": 50,
-    "DKK": 250,
+    "MXN": 1000,
+    "MYR": 200,
     "NOK": 300,
+    "NZD": 50,
+    "PLN": 200,
+    "RON": 200,
     "SEK": 300,
+    "SGD": 50,
+    "THB": 1000,
+    "USD": 50,
 }
 """Smallest charge per currency in minor units; others take any positive amount.
 
-Source: Stripe's published table of minimum charge amounts, a selection.
+Source: Stripe's published table of minimum charge amounts.
 """
+
+_THREE_DECIMALS = 3
+_LEAST_STEP = 10
+"""Three-decimal amounts end in 0, as on Stripe: card networks settle two decimals of them."""
 
 
 def known_currency(code: str) -> Currency:
@@ -45,12 +63,12 @@ def known_currency(code: str) -> Currency:
 
 
 def check_amount(amount: int, money: Currency) -> None:
-    """Refuse an amount that is too small or too large for a charge.
+    """Refuse an amount that is too small or too large for a charge, or that the currency's cards cannot carry.
 
     Raises
     ------
     ApiError
-        400 `amount_too_small` or `amount_too_large`.
+        400 `amount_too_small`, `amount_too_large` or `parameter_invalid_integer`.
     """
     least = SMALLEST.get(money.alpha, 1)
     if amount < least:
@@ -59,3 +77,20 @@ def check_amount(amount: int, money: Currency) -> None:
     if amount > AMOUNT_MAX:
         message = f"Amount must be no more than {format_amount(AMOUNT_MAX, money.alpha)}"
         raise ApiError(400, message, code="amount_too_large", param="amount")
+    check_multiple(amount, money)
+
+
+def check_multiple(amount: int, money: Currency, param: str = "amount") -> None:
+    """Refuse an amount of a three-decimal currency whose last digit is not 0.
+
+    Raises
+    ------
+    ApiError
+        400 `parameter_invalid_integer`.
+    """
+    if money.exponent == _THREE_DECIMALS and amount % _LEAST_STEP:
+        message = (
+            f"Invalid integer: {amount}. Amounts in {money.alpha} have three decimals, the last of which must be 0: "
+            f"use a multiple of {_LEAST_STEP}."
+        )
+        raise ApiError(400, message, code="parameter_invalid_integer", param=param)

@@ -7,6 +7,7 @@ anywhere; whether a card is good is the issuer's word alone.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -88,20 +89,35 @@ def product_of(pan: str) -> Product:
 
 
 def carries_card_number(text: str) -> bool:
-    """Whether a text has a card number in it: of a known brand, Luhn-valid, on its own or in the usual groups.
+    r"""Whether a text has a card number in it: of a known brand, Luhn-valid, on its own or in the usual groups.
 
-    Looser rules would take order numbers and UUIDs for cards.
+    Looser rules would take order numbers and UUIDs for cards. Digits, spaces and dashes of every script count, and what
+    is not seen does not part them.
 
     Examples
     --------
     >>> carries_card_number("paid with 4242-4242-4242-4242"), carries_card_number("order 4242424242424241")
     (True, False)
+    >>> carries_card_number("\uff14\uff12" * 8), carries_card_number("4242\u200b4242\u200b4242\u200b4242")
+    (True, True)
     """
-    for found in _NUMBER.finditer(text):
+    for found in _NUMBER.finditer(text if text.isascii() else _plain(text)):
         number = found.group().replace(" ", "").replace("-", "")
         if luhn_valid(number) and product_of(number) is not _UNKNOWN:
             return True
     return False
+
+
+def _plain(text: str) -> str:
+    """Return a text with digits, spaces and dashes as ASCII has them, and without what is not seen."""
+    told = []
+    for character in unicodedata.normalize("NFKC", text):
+        category = unicodedata.category(character)
+        if category == "Nd":
+            told.append(str(unicodedata.decimal(character)))
+        elif category != "Cf":
+            told.append({"Zs": " ", "Pd": "-"}.get(category, character))
+    return "".join(told)
 
 
 def card_of(card: Mapping[str, Any], now: datetime) -> tuple[CardData, CardFace]:
@@ -129,7 +145,7 @@ def card_of(card: Mapping[str, Any], now: datetime) -> tuple[CardData, CardFace]
         raise _refused("invalid_number", "number", "The card number is not a valid credit card number.")
     if not luhn_valid(pan):
         raise _refused("incorrect_number", "number", "Your card number is incorrect.")
-    month, year = _expiry(card["exp_month"], card["exp_year"], now)
+    month, year = checked_expiry(card["exp_month"], card["exp_year"], now)
     product = product_of(pan)
     cvc = card.get("cvc") or ""
     if cvc and not (cvc.isascii() and cvc.isdigit() and len(cvc) in (3, 4)):
@@ -138,7 +154,21 @@ def card_of(card: Mapping[str, Any], now: datetime) -> tuple[CardData, CardFace]
     return CardData(pan, f"{year % 100:02d}{month:02d}", cvc), face
 
 
-def _expiry(month: int, year: int, now: datetime) -> tuple[int, int]:
+def checked_expiry(month: int, year: int, now: datetime) -> tuple[int, int]:
+    """Return month and four-digit year of an expiry that is not over.
+
+    Parameters
+    ----------
+    month, year
+        As they were typed; a year below 100 is one of this century.
+    now
+        Business time, aware UTC.
+
+    Raises
+    ------
+    ApiError
+        402 `invalid_expiry_month` or `invalid_expiry_year`.
+    """
     if not 1 <= month <= 12:
         raise _refused("invalid_expiry_month", "exp_month", "Your card's expiration month is invalid.")
     if 0 <= year < 100:

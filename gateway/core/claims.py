@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from gateway.core.books import Books, Conflict
 from gateway.core.errors import IDEMPOTENCY_ERROR, ApiError
-from gateway.core.records import Claim
+from gateway.core.records import Claim, SendRecord
+from gateway.core.sends import OWED, UNSETTLED
 
 KEY_MAX = 255
 KEPT_US = 24 * 3600 * 1_000_000
@@ -92,6 +93,24 @@ def settle(books: Books, account: str, key: str | None, answer: Answer) -> None:
     """Store the answer of a claimed key."""
     held = None if key is None else books.get(Claim, account, key)
     if held is not None:
+        books.put(held._replace(status=answer.status, body=answer.body))
+
+
+def failed(books: Books, ticket: Ticket, answer: Answer) -> None:
+    """Store the failure of a request that broke, unless an outcome of the network will answer it.
+
+    Parameters
+    ----------
+    ticket
+        Of the request; if somebody else holds its key, or it is answered, nothing changes.
+    answer
+        Status 500.
+    """
+    held = books.get(Claim, ticket.account, ticket.key or "")
+    if held is None or held.status or held.request != ticket.request:
+        return
+    unsettled = [record for result in (UNSETTLED, OWED) for record in books.find(SendRecord, {"result": result})]
+    if not any((record.account, record.claim) == (ticket.account, ticket.key) for record in unsettled):
         books.put(held._replace(status=answer.status, body=answer.body))
 
 

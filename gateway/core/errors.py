@@ -17,6 +17,8 @@ CARD_ERROR = "card_error"
 IDEMPOTENCY_ERROR = "idempotency_error"
 INVALID_REQUEST = "invalid_request_error"
 
+_DOCUMENTS = "https://stripe.com/docs"
+
 
 class ApiError(CardrailsError):
     """A request is refused; nothing of it was carried out.
@@ -33,6 +35,8 @@ class ApiError(CardrailsError):
         Stripe's error code and the parameter to blame, if any.
     extra
         More members of the error body, already rendered.
+    reason
+        Why a limit was exceeded, for the header `Stripe-Rate-Limited-Reason`.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class ApiError(CardrailsError):
         code: str | None = None,
         param: str | None = None,
         extra: dict[str, Any] | None = None,
+        reason: str | None = None,
     ) -> None:
         self.message = mask_text(message)
         super().__init__(self.message)
@@ -52,6 +57,7 @@ class ApiError(CardrailsError):
         self.code = code
         self.param = None if param is None else mask_text(param)
         self.extra = extra or {}
+        self.reason = reason
 
     def body(self) -> dict[str, Any]:
         """Return the JSON body."""
@@ -59,14 +65,22 @@ class ApiError(CardrailsError):
 
 
 def error_body(kind: str, message: str, **members: Any) -> dict[str, Any]:
-    """Return an error body in Stripe's shape; members that are None are left out."""
+    """Return an error body in Stripe's shape; members that are None are left out, a code brings its explanation."""
     given = {name: value for name, value in members.items() if value is not None}
+    if "code" in given:
+        given["doc_url"] = doc_url(given["code"])
     return {"error": {"type": kind, "message": message, **given}}
 
 
-def unknown_parameter(param: str) -> ApiError:
-    """Return the refusal of a parameter that the operation does not know."""
-    return ApiError(400, f"Received unknown parameter: {param}", code="parameter_unknown", param=param)
+def doc_url(code: str) -> str:
+    """Return where Stripe explains an error code."""
+    return f"{_DOCUMENTS}/error-codes/{code.replace('_', '-')}"
+
+
+def unknown_parameters(*params: str) -> ApiError:
+    """Return the refusal of parameters that the operation does not know; the first of them is to blame."""
+    message = f"Received unknown parameter{'s' if len(params) > 1 else ''}: {', '.join(params)}"
+    return ApiError(400, message, code="parameter_unknown", param=params[0])
 
 
 def missing_parameter(param: str) -> ApiError:
@@ -86,3 +100,18 @@ def unavailable() -> ApiError:
     """Return the refusal of a request that could not begin because a part of the house did not answer."""
     message = "The card vault did not answer. Nothing was done; please try again."
     return ApiError(503, message, kind=API_ERROR)
+
+
+def rate_limited(reason: str) -> ApiError:
+    """Return the refusal of a request that came too soon, or while too many others were running."""
+    message = f"Request rate limit exceeded. You can learn more about rate limits here {_DOCUMENTS}/rate-limits."
+    return ApiError(429, message, code="rate_limit", reason=reason)
+
+
+def unrecognized(method: str, path: str) -> ApiError:
+    """Return the refusal of an address at which there is nothing, or nothing for this method."""
+    message = (
+        f"Unrecognized request URL ({method}: {path}). If you are trying to list objects, remove the trailing slash. "
+        "If you are trying to retrieve an object, make sure you passed a valid (non-empty) identifier in your code."
+    )
+    return ApiError(404, message)

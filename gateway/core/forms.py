@@ -6,6 +6,7 @@ hash is known to its specification, not to the form.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeAlias
 from urllib.parse import parse_qsl
 
@@ -15,9 +16,10 @@ Tree: TypeAlias = "dict[str, str | Tree]"
 
 DEPTH_MAX = 10
 FIELDS_MAX = 1_000
+NAME_MAX = 500
 
 
-def parse_form(text: str) -> Tree:
+def parse_form(text: str, tree: Tree | None = None) -> Tree:
     """Parse a form-encoded body or query string.
 
     Parameters
@@ -25,6 +27,8 @@ def parse_form(text: str) -> Tree:
     text
         `application/x-www-form-urlencoded`, brackets literal or percent-encoded. A parameter given twice keeps its
         last value; `a[]=x&a[]=y` appends.
+    tree
+        What was sent before it; a new tree if None.
 
     Returns
     -------
@@ -33,7 +37,7 @@ def parse_form(text: str) -> Tree:
     Raises
     ------
     ApiError
-        400: not UTF-8, a NUL, too many fields, too deep, or one name used both for a value and for a hash.
+        400: not UTF-8, too many fields, or what `grow` refuses.
 
     Examples
     --------
@@ -47,13 +51,33 @@ def parse_form(text: str) -> Tree:
     except ValueError:
         problem = f"Invalid request: more than {FIELDS_MAX} parameters."
     else:
-        tree: Tree = {}
-        for name, value in pairs:
-            if "\0" in name or "\0" in value:
-                raise ApiError(400, "Invalid request: a parameter contains a null byte.")
-            _put(tree, _path(name), value, name)
-        return tree
+        return grow(pairs, tree)
     raise ApiError(400, problem)
+
+
+def grow(pairs: Iterable[tuple[str, str]], tree: Tree | None = None) -> Tree:
+    """Put pairs of bracketed names and values into a tree.
+
+    Parameters
+    ----------
+    pairs
+        In the order in which they were sent.
+    tree
+        What was sent before them; a new tree if None.
+
+    Raises
+    ------
+    ApiError
+        400: a NUL, a name that is too long, too deep, or used both for a value and for a hash.
+    """
+    tree = {} if tree is None else tree
+    for name, value in pairs:
+        if "\0" in name or "\0" in value:
+            raise ApiError(400, "Invalid request: a parameter contains a null byte.")
+        if len(name) > NAME_MAX:
+            raise ApiError(400, f"Invalid request: the name of a parameter has more than {NAME_MAX} characters.")
+        _put(tree, _path(name), value, name)
+    return tree
 
 
 def canonical(tree: Tree) -> str:

@@ -1,24 +1,27 @@
-"""The two messages that the gateway sends: the authorisation request and its reversal.
+"""Every message that the gateway sends, from its committed send record.
 
-Source: the house's own contract between gateway and acquirer (1987 form, token lane).
+Source: the house's own contract between gateway and acquirer (1987 form, token lane). A follow-up names what it follows
+in DE 90 and carries no cryptogram; a repeat has the same elements under the repeat's MTI.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from gateway.core.records import Obligation, SendRecord
+from gateway.core.records import SendRecord
+from gateway.core.sends import CAPTURE, MTIS, REFUND, VOID
 from iso import Message
-from iso.original import OriginalData
-from iso.private import ECI, TOKEN_CRYPTOGRAM, TRACE_ID, build_private
+from iso.private import TOKEN_CRYPTOGRAM, build_private
+from iso.replacement import ReplacementAmounts
 
-PURCHASE = "000000"
+PURCHASE, CREDIT = "000000", "200000"
 ECOMMERCE_ENTRY = "810"
 ECOMMERCE_CONDITION = "59"
-ECI_CHANNEL_ENCRYPTED = "07"
+APPROVED = "00"
+_POSTCODE_LENGTH, _LINE1_LENGTH = 9, 40
 
-ACKNOWLEDGED_CODES = frozenset({"00", "25"})
-"""DE 39 of an 0430 that ends a duty: it is being reversed, or there never was anything to reverse."""
+ACKNOWLEDGED_CODES = {VOID: frozenset({"00", "25"}), CAPTURE: frozenset({"00"})}
+"""DE 39 that ends the duty of an advice. 25 of a void: there never was anything to undo."""
 
 
 class Cryptogram(NamedTuple):
@@ -32,74 +35,92 @@ class Cryptogram(NamedTuple):
         return f"Cryptogram(atc={self.atc!r})"
 
 
-def authorisation_request(record: SendRecord, cryptogram: Cryptogram) -> Message:
-    """Build the 0100.
+def authorisation_request(record: SendRecord, cryptogram: Cryptogram | None = None) -> Message:
+    """Build the 0100 of an authorisation, a verification or an increment.
 
     Parameters
     ----------
     record
         The committed send record; DE 41 and 42 are padded to 8 and 15 characters.
     cryptogram
-        Goes into DE 48.05 and nowhere else.
+        Goes into DE 48.05 and nowhere else; None for an increment, which follows what had one.
 
     Returns
     -------
     Message
     """
-    private = {
-        TOKEN_CRYPTOGRAM: cryptogram.value + cryptogram.atc + cryptogram.un,
-        ECI: ECI_CHANNEL_ENCRYPTED,
-        TRACE_ID: record.trace,
-    }
-    return Message(
-        "0100",
-        {
-            2: record.token,
-            3: PURCHASE,
-            4: f"{record.amount:012d}",
-            7: record.transmitted,
-            11: record.stan,
-            12: record.local_time,
-            13: record.local_date,
-            14: record.expiry,
-            22: ECOMMERCE_ENTRY,
-            25: ECOMMERCE_CONDITION,
-            41: record.terminal.ljust(8),
-            42: record.merchant.ljust(15),
-            48: build_private(private),
-            49: record.currency,
-        },
-    )
+    fields = _common(record)
+    fields |= {14: record.expiry, 22: ECOMMERCE_ENTRY, 25: ECOMMERCE_CONDITION}
+    if cryptogram is not None:
+        secret = build_private({TOKEN_CRYPTOGRAM: cryptogram.value + cryptogram.atc + cryptogram.un})
+        fields[48] = secret + record.private
+    return Message("0100", fields)
 
 
-def reversal_advice(record: SendRecord, duty: Obligation) -> Message:
-    """Build the 0420 for a payment whose outcome is unknown; after the first attempt its repeat, 0421.
+def owed_message(record: SendRecord, attempts: int) -> Message:
+    """Build a capture (0220), a void (0420) or a refund (0200); after the first attempt its repeat.
 
     Parameters
     ----------
     record
-        What was, or may have been, sent.
-    duty
-        Carries the reversal's own STAN and DE 7.
+        What is owed; its own STAN and DE 7 stay the same at every attempt.
+    attempts
+        Counts this one.
 
     Returns
     -------
     Message
     """
+    fields = _common(record)
+    if record.kind == CAPTURE:
+        fields[39] = APPROVED
+        if record.authorisation_code:
+            fields[38] = record.authorisation_code
+    elif record.kind == REFUND:
+        fields |= {3: CREDIT, 22: ECOMMERCE_ENTRY, 25: ECOMMERCE_CONDITION}
+    elif record.remains is not None:
+        fields[95] = ReplacementAmounts(record.remains).to_de95()
+    message = Message(MTIS[record.kind], fields)
+    return message.as_repeat() if attempts > 1 else message
+
+
+def address_field(billing: dict[str, Any] | None) -> str:
+    """Return DE 48.03 of billing details: a postcode of nine characters, filled with spaces, then the address line.
+
+    Letters that an `an` element cannot carry are left out; "" if nothing is left to compare.
+
+    Examples
+    --------
+    >>> address_field({"address": {"line1": "510 Townsend St", "postal_code": "94107"}})
+    '94107    510 Townsend St'
+    """
+    address = (billing or {}).get("address") or {}
+    postcode = _plain(address.get("postal_code"))[:_POSTCODE_LENGTH]
+    line1 = _plain(address.get("line1"))[:_LINE1_LENGTH]
+    return f"{postcode:<{_POSTCODE_LENGTH}}{line1}" if postcode or line1 else ""
+
+
+def _plain(text: str | None) -> str:
+    return " ".join("".join(char for char in text or "" if char.isascii() and char.isprintable()).split())
+
+
+def _common(record: SendRecord) -> dict[int, str]:
     fields = {
         2: record.token,
         3: PURCHASE,
         4: f"{record.amount:012d}",
-        7: duty.transmitted,
-        11: duty.stan,
+        7: record.transmitted,
+        11: record.stan,
         12: record.local_time,
         13: record.local_date,
         41: record.terminal.ljust(8),
         42: record.merchant.ljust(15),
         49: record.currency,
-        90: OriginalData("0100", record.stan, record.transmitted).to_de90(),
     }
-    if record.rrn:
-        fields[37] = record.rrn
-    message = Message("0420", fields)
-    return message.as_repeat() if duty.attempts > 1 else message
+    if record.private:
+        fields[48] = record.private
+    if record.original is not None:
+        fields[90] = record.original_data
+        if record.rrn:
+            fields[37] = record.rrn
+    return fields

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from gateway.core.records import Obligation
-from node.core.duty import OPEN, Duty
+from gateway.core.records import Obligation, SendRecord
+from node.core.duty import OPEN, Duty, DutyRules, claimed
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -21,15 +21,20 @@ def instant(microseconds: int) -> datetime:
     return _EPOCH + microseconds * _MICROSECOND
 
 
-def incurred(charge: str, stan: str, transmitted: str, now: datetime) -> Obligation:
-    """Return a new obligation, due at once."""
-    return Obligation(charge, OPEN, 0, micros(now), None, None, stan, transmitted)
+def incurred(record: SendRecord, now: datetime) -> Obligation:
+    """Return the obligation to bring a message to the acquirer, due at once."""
+    return Obligation(record.id, record.charge, OPEN, 0, micros(now), None, None)
+
+
+def leased(row: Obligation, holder: str, now: datetime, rules: DutyRules) -> Obligation:
+    """Return the row under the lease of `holder`, with one more attempt counted."""
+    return with_duty(row, claimed(as_duty(row), holder, now, rules))
 
 
 def as_duty(row: Obligation) -> Duty:
     """Return the duty that a row stands for."""
-    leased = None if row.leased_until is None else instant(row.leased_until)
-    return Duty(row.charge, row.state, row.attempts, instant(row.due_at), leased, row.holder)
+    leased_until = None if row.leased_until is None else instant(row.leased_until)
+    return Duty(row.send, row.state, row.attempts, instant(row.due_at), leased_until, row.holder)
 
 
 def with_duty(row: Obligation, duty: Duty) -> Obligation:

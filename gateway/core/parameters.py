@@ -12,12 +12,15 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from gateway.core.cards import carries_card_number
-from gateway.core.errors import ApiError, missing_parameter, unknown_parameter
+from gateway.core.errors import ApiError, missing_parameter, unknown_parameters
 from gateway.core.forms import Tree
 
 METADATA_KEYS_MAX = 50
 METADATA_KEY_MAX = 40
 METADATA_VALUE_MAX = 500
+UNKNOWN_SHOWN_MAX = 10
+"""Of the parameters that an operation does not know, so many are named."""
+
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 
@@ -68,7 +71,7 @@ class Choice(NamedTuple):
         if text == "":
             raise _empty(path)
         if text not in self.values:
-            allowed = ", ".join(self.values[:-1]) + (" or " if len(self.values) > 1 else "") + self.values[-1]
+            allowed = _one_of(self.values)
             raise ApiError(400, f"Invalid {path}: must be one of {allowed}", param=path)
         return text
 
@@ -215,13 +218,10 @@ def read(fields: Mapping[str, Field], tree: Tree, prefix: str = "") -> dict[str,
     ApiError
         400: `parameter_unknown`, `parameter_missing`, or what the field says.
     """
-    values = {}
-    for name, value in tree.items():
-        path = f"{prefix}[{name}]" if prefix else name
-        field = fields.get(name)
-        if field is None:
-            raise unknown_parameter(path)
-        values[name] = field.read(value, path)
+    unknown = [f"{prefix}[{name}]" if prefix else name for name in tree if name not in fields]
+    if unknown:
+        raise unknown_parameters(*unknown[:UNKNOWN_SHOWN_MAX])
+    values = {name: fields[name].read(value, f"{prefix}[{name}]" if prefix else name) for name, value in tree.items()}
     for name, field in fields.items():
         if field.required and values.get(name) is None:
             raise missing_parameter(f"{prefix}[{name}]" if prefix else name)
@@ -243,6 +243,11 @@ def merged_metadata(current: Mapping[str, str], changes: Mapping[str, str | None
     if len(kept) > METADATA_KEYS_MAX:
         raise ApiError(400, f"You can specify up to {METADATA_KEYS_MAX} metadata keys.", param="metadata")
     return kept
+
+
+def _one_of(values: tuple[str, ...]) -> str:
+    """Return alternatives as Stripe writes them: `a`, `a or b`, `a, b, or c`."""
+    return " or ".join(values) if len(values) < 3 else f"{', '.join(values[:-1])}, or {values[-1]}"
 
 
 def _scalar(value: str | Tree, path: str) -> str:

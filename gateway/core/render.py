@@ -7,7 +7,8 @@ from typing import Any
 
 from gateway.core.intents import CANCELED
 from gateway.core.records import Charge, Customer, Intent, Method
-from gateway.core.responses import PROCESSING_ERROR, Decline, decline
+from gateway.core.responses import PROCESSING_ERROR, Decline, address_checks, decline
+from gateway.core.terms import Features, capturable_max
 
 Shape = dict[str, Any]
 
@@ -18,8 +19,9 @@ REVERSED_AFTER_APPROVAL = "reversed_after_approval"
 UNDECIDED = ""
 """The network status of a charge whose outcome is unknown: it has no outcome to show."""
 
+_ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+"""One encoder for all: `json.dumps` makes a new one whenever its separators are not the usual ones."""
 _ADDRESS_PARTS = ("city", "country", "line1", "line2", "postal_code", "state")
-_FEATURES = {"status": "unavailable"}
 
 
 def customer(row: Customer) -> Shape:
@@ -31,7 +33,8 @@ def customer(row: Customer) -> Shape:
         "id": row.id,
         "object": "customer",
         "address": _address(details.get("address")),
-        "balance": 0,
+        "balance": details.get("balance", 0),
+        "business_name": details.get("business_name"),
         "created": row.created,
         "currency": None,
         "default_source": None,
@@ -39,21 +42,17 @@ def customer(row: Customer) -> Shape:
         "description": details.get("description"),
         "discount": None,
         "email": row.email,
-        "invoice_prefix": row.id[-8:].upper(),
-        "invoice_settings": {
-            "custom_fields": None,
-            "default_payment_method": details.get("default_payment_method"),
-            "footer": None,
-            "rendering_options": None,
-        },
+        "individual_name": details.get("individual_name"),
+        "invoice_prefix": details.get("invoice_prefix") or row.id[-8:].upper(),
+        "invoice_settings": _invoice_settings(details),
         "livemode": False,
         "metadata": json.loads(row.metadata),
         "name": details.get("name"),
-        "next_invoice_sequence": 1,
+        "next_invoice_sequence": details.get("next_invoice_sequence", 1),
         "phone": details.get("phone"),
         "preferred_locales": details.get("preferred_locales") or [],
         "shipping": _shipping(details.get("shipping")),
-        "tax_exempt": "none",
+        "tax_exempt": details.get("tax_exempt") or "none",
         "test_clock": None,
     }
 
@@ -68,7 +67,10 @@ def payment_method(row: Method) -> Shape:
         "billing_details": _billing(details.get("billing_details")),
         "card": {
             **_face(row),
-            "checks": _checks(row.cvc_check, details.get("billing_details")),
+            "checks": {
+                **address_checks(details.get("avs"), details.get("billing_details")),
+                "cvc_check": row.cvc_check,
+            },
             "display_brand": row.brand,
             "generated_from": None,
             "networks": {"available": [row.brand], "preferred": None},
@@ -89,8 +91,8 @@ def payment_intent(row: Intent) -> Shape:
         "id": row.id,
         "object": "payment_intent",
         "amount": row.amount,
-        "amount_capturable": 0,
-        "amount_details": {"tip": {}},
+        "amount_capturable": row.amount_capturable,
+        "amount_details": {"tip": {}, **(details.get("amount_details") or {})},
         "amount_received": row.amount_received,
         "application": None,
         "application_fee_amount": None,
@@ -111,15 +113,7 @@ def payment_intent(row: Intent) -> Shape:
         "next_action": None,
         "on_behalf_of": None,
         "payment_method": row.method,
-        "payment_method_options": details.get("payment_method_options")
-        or {
-            "card": {
-                "installments": None,
-                "mandate_options": None,
-                "network": None,
-                "request_three_d_secure": "automatic",
-            }
-        },
+        "payment_method_options": {"card": _card_options(details.get("payment_method_options"))},
         "payment_method_types": details["payment_method_types"],
         "processing": None,
         "receipt_email": details.get("receipt_email"),
@@ -138,20 +132,22 @@ def payment_intent(row: Intent) -> Shape:
 def charge(row: Charge) -> Shape:
     """Return one attempt at a payment, with what the network said about it."""
     details, is_paid = json.loads(row.details), row.status == "succeeded"
+    # What was let go counts as refunded: the shop reads what it keeps as amount - amount_refunded.
+    returned = row.amount_refunded + row.amount_released
     return {
         "id": row.id,
         "object": "charge",
         "amount": row.amount,
-        "amount_captured": row.amount if is_paid else 0,
-        "amount_refunded": 0,
+        "amount_captured": row.amount_captured,
+        "amount_refunded": returned,
         "application": None,
         "application_fee": None,
         "application_fee_amount": None,
         "authorization_code": row.authorisation_code,
-        "balance_transaction": None,
+        "balance_transaction": row.balance_transaction,
         "billing_details": _billing(details.get("billing_details")),
         "calculated_statement_descriptor": details.get("statement_descriptor"),
-        "captured": is_paid,
+        "captured": bool(row.captured),
         "created": row.created,
         "currency": row.currency,
         "customer": row.customer,
@@ -160,7 +156,7 @@ def charge(row: Charge) -> Shape:
         "failure_balance_transaction": None,
         "failure_code": row.failure_code,
         "failure_message": row.failure_message,
-        "fraud_details": {},
+        "fraud_details": details.get("fraud_details") or {},
         "livemode": False,
         "metadata": json.loads(row.metadata),
         "on_behalf_of": None,
@@ -172,7 +168,7 @@ def charge(row: Charge) -> Shape:
         "receipt_email": details.get("receipt_email"),
         "receipt_number": None,
         "receipt_url": None,
-        "refunded": False,
+        "refunded": is_paid and returned >= row.amount,
         "review": None,
         "shipping": _shipping(details.get("shipping")),
         "source_transfer": None,
@@ -189,7 +185,7 @@ def decline_of(row: Charge) -> Decline:
     return decline(row.response_code) if row.network_status == DECLINED_BY_NETWORK else PROCESSING_ERROR
 
 
-def payment_error(row: Charge, method: Method, network_advice_code: str | None = None) -> Shape:
+def payment_error(row: Charge, method: Method) -> Shape:
     """Return the `last_payment_error` of a payment after a failed charge; members without a value are left out."""
     told = decline_of(row)
     members = {
@@ -198,7 +194,7 @@ def payment_error(row: Charge, method: Method, network_advice_code: str | None =
         "code": told.code,
         "decline_code": told.decline_code,
         "message": told.message,
-        "network_advice_code": network_advice_code,
+        "network_advice_code": row.network_advice_code,
         "network_decline_code": row.response_code,
         "param": {"incorrect_cvc": "cvc", "expired_card": "exp_month", "incorrect_number": "number"}.get(told.code),
         "payment_method": payment_method(method),
@@ -207,9 +203,8 @@ def payment_error(row: Charge, method: Method, network_advice_code: str | None =
     return {name: value for name, value in members.items() if value is not None}
 
 
-def card_snapshot(method: Method, cvc_check: str | None) -> str:
-    """Return what a charge remembers of its method, as JSON."""
-    checks = _checks(cvc_check, json.loads(method.details).get("billing_details"))
+def card_snapshot(method: Method, checks: Shape) -> str:
+    """Return what a charge remembers of its method, as JSON; `checks` as the network answered them."""
     return dumps({**_face(method), "checks": checks})
 
 
@@ -220,7 +215,7 @@ def page(url: str, data: list[Shape], *, has_more: bool) -> Shape:
 
 def dumps(value: object) -> str:
     """Return compact JSON."""
-    return json.dumps(value, separators=(",", ":"))
+    return _ENCODE(value)
 
 
 def _face(row: Method) -> Shape:
@@ -237,23 +232,50 @@ def _face(row: Method) -> Shape:
     }
 
 
+def _card_options(given: Shape | None) -> Shape:
+    """Return the card's options of a payment: those that were given, and Stripe's defaults."""
+    options = {
+        "installments": None,
+        "mandate_options": None,
+        "network": None,
+        "request_three_d_secure": "automatic",
+    }
+    return {**options, **{name: value for name, value in ((given or {}).get("card") or {}).items() if value}}
+
+
 def _charged_card(row: Charge) -> Shape:
-    card = json.loads(row.card)
-    return {
+    card, details = json.loads(row.card), json.loads(row.details)
+    features = Features(*details.get("features", ()))
+    is_held = row.expires_at is not None
+    most = row.amount
+    if is_held:
+        most = capturable_max(row.amount, 0, features)
+    shape = {
         **card,
         "amount_authorized": row.amount if row.status == "succeeded" else None,
         "authorization_code": row.authorisation_code,
-        "extended_authorization": {"status": "disabled"},
-        "incremental_authorization": _FEATURES,
+        "extended_authorization": {"status": "enabled" if features.is_extended else "disabled"},
+        "incremental_authorization": _feature(features.has_increments),
         "installments": None,
         "mandate": None,
-        "multicapture": _FEATURES,
+        "multicapture": _feature(features.has_multicapture),
         "network": card["brand"],
         "network_token": {"used": True},
         "network_transaction_id": row.network_transaction_id,
-        "overcapture": {"maximum_amount_capturable": row.amount, **_FEATURES},
+        "overcapture": {"maximum_amount_capturable": most, **_feature(is_held and features.over_capture_percent > 0)},
         "three_d_secure": None,
     }
+    if is_held:
+        shape["capture_before"] = row.expires_at
+    if "asked" in details:
+        is_whole = row.amount == details["asked"]
+        granted = "fully_authorized" if is_whole else "partially_authorized"
+        shape["partial_authorization"] = {"status": granted if row.status == "succeeded" else "declined"}
+    return shape
+
+
+def _feature(is_available: bool) -> Shape:
+    return {"status": "available" if is_available else "unavailable"}
 
 
 def _outcome(row: Charge) -> Shape | None:
@@ -263,7 +285,7 @@ def _outcome(row: Charge) -> Shape | None:
     is_declined = row.network_status == DECLINED_BY_NETWORK
     return {
         "advice_code": None if is_paid else told.advice_code,
-        "network_advice_code": None,
+        "network_advice_code": row.network_advice_code,
         "network_decline_code": row.response_code if is_declined else None,
         "network_status": row.network_status,
         "reason": None if is_paid else told.decline_code,
@@ -273,21 +295,23 @@ def _outcome(row: Charge) -> Shape | None:
     }
 
 
-def _checks(cvc_check: str | None, billing: Shape | None) -> Shape:
-    address = (billing or {}).get("address") or {}
-    return {
-        "address_line1_check": "unchecked" if address.get("line1") else None,
-        "address_postal_code_check": "unchecked" if address.get("postal_code") else None,
-        "cvc_check": cvc_check,
-    }
-
-
 def _billing(given: Shape | None) -> Shape:
     given = given or {}
     address = given.get("address") or {}
     return {
         "address": {part: address.get(part) for part in _ADDRESS_PARTS},
         **{part: given.get(part) for part in ("email", "name", "phone", "tax_id")},
+    }
+
+
+def _invoice_settings(details: Shape) -> Shape:
+    given = details.get("invoice_settings") or {}
+    rendering = given.get("rendering_options")
+    return {
+        "custom_fields": given.get("custom_fields") or None,
+        "default_payment_method": details.get("default_payment_method"),
+        "footer": given.get("footer"),
+        "rendering_options": rendering and {part: rendering.get(part) for part in ("amount_tax_display", "template")},
     }
 
 

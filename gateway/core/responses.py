@@ -1,7 +1,8 @@
 """What DE 39 means to a merchant: a table from response code to Stripe's error code, decline code and words.
 
 The gateway decides nothing about a card; it only translates the issuer's verdict. A verdict it cannot use (an approval
-for less than was asked) is an Unknown: something may be held at the issuer, so it must be reversed.
+for less than was asked, where nobody said that this would do) is an Unknown: something may be held at the issuer, so it
+must be reversed.
 
 Source: shared facts, stripe 5 (codes of the test cards); the remaining rows follow the published list of decline codes.
 """
@@ -9,14 +10,16 @@ Source: shared facts, stripe 5 (codes of the test cards); the remaining rows fol
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from iso import Message
 from iso.errors import RemoteProtocolError
-from iso.private import ADVICE_CODE, CVV2_RESULT, NETWORK_TRANSACTION_ID, parse_private
+from iso.private import ADVICE_CODE, AVS_RESULT, CVV2_RESULT, NETWORK_TRANSACTION_ID, parse_private
 from node.core.steps import NOT_SENT, Silence
 
-APPROVED_CODES = frozenset({"00", "08", "11", "85"})
+APPROVED_CODES = frozenset({"00", "08", "11"})
+NOTHING_AGAINST_IT = "85"
+"""Approves where nothing was asked for but a verification."""
 PARTIAL_APPROVAL_CODE = "10"
 
 TRY_AGAIN, CONFIRM_DATA, NEVER = "try_again_later", "confirm_card_data", "do_not_try_again"
@@ -41,7 +44,11 @@ class Decline(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """The outcome of one authorisation request, as the network told it."""
+    """The outcome of one message, as the network told it.
+
+    `approved` is the approved amount in minor units where it is less than what was asked. `avs` is the letter of
+    DE 48.04.
+    """
 
     kind: Kind
     response_code: str | None = None
@@ -50,6 +57,8 @@ class Outcome(NamedTuple):
     network_transaction_id: str | None = None
     network_advice_code: str | None = None
     cvc_check: str | None = None
+    approved: int | None = None
+    avs: str | None = None
 
 
 def _declined(decline_code: str, advice_code: str | None = None) -> Decline:
@@ -134,36 +143,78 @@ def decline(response_code: str | None) -> Decline:
     return DECLINES.get(response_code or "", GENERIC)
 
 
-def outcome_of(answer: Message | Silence) -> Outcome:
-    """Judge the answer to an 0100.
+AVS_CHECKS = {
+    "Y": ("pass", "pass"),
+    "A": ("pass", "fail"),
+    "Z": ("fail", "pass"),
+    "N": ("fail", "fail"),
+    "U": ("unavailable", "unavailable"),
+}
+"""AVS result (DE 48.04) to Stripe's words for the address line and the postcode."""
+
+
+def address_checks(avs: str | None, billing: dict[str, Any] | None) -> dict[str, str | None]:
+    """Return Stripe's two address checks.
+
+    Parameters
+    ----------
+    avs
+        The letter; None if the network said nothing, which leaves what was given unchecked.
+    billing
+        Billing details: what was not given has no check.
+
+    Examples
+    --------
+    >>> address_checks("A", {"address": {"line1": "510 Townsend St", "postal_code": "94108"}})
+    {'address_line1_check': 'pass', 'address_postal_code_check': 'fail'}
+    """
+    address = (billing or {}).get("address") or {}
+    line1, postcode = AVS_CHECKS.get(avs or "", ("unchecked", "unchecked"))
+    return {
+        "address_line1_check": line1 if address.get("line1") else None,
+        "address_postal_code_check": postcode if address.get("postal_code") else None,
+    }
+
+
+def outcome_of(answer: Message | Silence, *, takes_partial: bool = False, is_verification: bool = False) -> Outcome:
+    """Judge an answer.
 
     Parameters
     ----------
     answer
-        The 0110 in its 1987 form, or the kind of silence.
+        The response in its 1987 form, or the kind of silence.
+    takes_partial
+        Whether an approval of less than was asked is one; else it is an Unknown.
+    is_verification
+        Whether no amount was asked for.
 
     Returns
     -------
     Outcome
-        `UNKNOWN` for silence, for an answer without DE 39, and for an approval of less than was asked.
+        `UNKNOWN` also for an answer without DE 39.
     """
     if isinstance(answer, Silence):
         return Outcome(Kind.NOT_SENT if answer is NOT_SENT else Kind.UNKNOWN)
     code = answer.response_code
     private = _private(answer)
-    details = {
-        "response_code": code or None,
-        "rrn": answer.rrn.strip() or None,
-        "network_transaction_id": private.get(NETWORK_TRANSACTION_ID),
-        "network_advice_code": private.get(ADVICE_CODE),
-        "cvc_check": CVC_CHECKS.get(private.get(CVV2_RESULT, "")),
-    }
-    if not code or code == PARTIAL_APPROVAL_CODE:
-        return Outcome(Kind.UNKNOWN, **details)
-    if code in APPROVED_CODES:
-        authorisation_code = answer.authorisation_code.strip() or None
-        return Outcome(Kind.APPROVED, authorisation_code=authorisation_code, **details)
-    return Outcome(Kind.DECLINED, **details)
+    told = Outcome(
+        Kind.DECLINED,
+        response_code=code or None,
+        rrn=answer.rrn.strip() or None,
+        network_transaction_id=private.get(NETWORK_TRANSACTION_ID),
+        network_advice_code=private.get(ADVICE_CODE),
+        cvc_check=CVC_CHECKS.get(private.get(CVV2_RESULT, "")),
+        avs=private.get(AVS_RESULT),
+    )
+    is_partial = code == PARTIAL_APPROVAL_CODE
+    if not code or (is_partial and not (takes_partial and answer.amount_minor)):
+        return told._replace(kind=Kind.UNKNOWN)
+    if is_partial or code in APPROVED_CODES or (is_verification and code == NOTHING_AGAINST_IT):
+        approved = answer.amount_minor if is_partial else None
+        return told._replace(
+            kind=Kind.APPROVED, authorisation_code=answer.authorisation_code.strip() or None, approved=approved
+        )
+    return told
 
 
 def _private(answer: Message) -> dict[str, str]:

@@ -3,25 +3,56 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.core import render
 from gateway.core.books import Books
 from gateway.core.claims import Answer
-from gateway.core.errors import ApiError
+from gateway.core.errors import ApiError, no_such
+from gateway.core.events import emit, emit_update
+from gateway.core.methods import attach_to, detach_from
 from gateway.core.parameters import merged_metadata
 from gateway.core.records import Customer, Method
 from gateway.core.render import dumps
-from gateway.handlers.cards import attached, bring, store_virtual
-from gateway.handlers.context import Call, Ports, customer_of, early_replay, listed, method_of, once, owned, shown
+from gateway.handlers.cards import bring, store_virtual
+from gateway.handlers.context import (
+    Call,
+    Ports,
+    cause_of_call,
+    customer_of,
+    early_replay,
+    listed,
+    method_of,
+    once,
+    owned,
+    shown,
+)
 
-_DETAILS = ("address", "description", "name", "phone", "preferred_locales", "shipping")
+_DETAILS = (
+    "address",
+    "balance",
+    "business_name",
+    "description",
+    "individual_name",
+    "invoice_prefix",
+    "name",
+    "next_invoice_sequence",
+    "phone",
+    "preferred_locales",
+    "shipping",
+    "tax_exempt",
+)
+_INVOICES = ("custom_fields", "footer", "rendering_options")
+_DEFAULT = "default_payment_method"
+_DEFAULT_PARAM = f"invoice_settings[{_DEFAULT}]"
+_PREFIX = re.compile(r"[A-Z0-9]{3,12}")
 
 
 async def create(ports: Ports, call: Call) -> Answer:
     """Create a customer, with a first payment method if one is given."""
-    identifier, created = ports.identifier("cus"), ports.created()
+    identifier, created, cause = ports.identifier("cus"), ports.created(), cause_of_call(ports, call)
     named = call.params.get("payment_method")
     if named and (answer := await early_replay(ports, call)):
         return answer
@@ -29,13 +60,20 @@ async def create(ports: Ports, call: Call) -> Answer:
 
     def work(books: Books) -> Answer:
         params = call.params
+        _check_clock(params)
         details, metadata = _changed({}, params), merged_metadata({}, params.get("metadata", {}))
+        default = details.pop(_DEFAULT, None)
         row = Customer(identifier, call.account.id, created, _email(params), dumps(details), dumps(metadata), deleted=0)
-        _check_default(books, call, row, details)
         books.add(row)
-        if named:
-            method = bring(books, bringing) or method_of(books, call, named)
-            books.put(attached(books, call, method, identifier))
+        method = (bring(books, bringing) or method_of(books, call, named)) if named else None
+        if method is not None and default in (named, method.id):
+            row = row._replace(details=dumps({**details, _DEFAULT: method.id}))
+            books.put(row)
+        elif default is not None:
+            _check_default(books, call, row, default)
+        emit(books, cause, "customer.created", render.customer(row))
+        if method is not None:
+            attach_to(books, cause, method, identifier)
         return shown(books, call, render.customer(row))
 
     return await ports.store.write(once(ports, call, work))
@@ -53,17 +91,21 @@ async def retrieve(ports: Ports, call: Call) -> Answer:
 
 async def update(ports: Ports, call: Call) -> Answer:
     """Change what is given, keep the rest."""
+    cause = cause_of_call(ports, call)
 
     def work(books: Books) -> Answer:
         params, row = call.params, customer_of(books, call, call.identifiers[0], param=None)
+        before = render.customer(row)
         details = _changed(json.loads(row.details), params)
         metadata = json.loads(row.metadata)
         if "metadata" in params:
             metadata = merged_metadata(metadata, params["metadata"])
         email = _email(params) if "email" in params else row.email
         row = row._replace(email=email, details=dumps(details), metadata=dumps(metadata))
-        _check_default(books, call, row, details)
+        if details.get(_DEFAULT) is not None:
+            _check_default(books, call, row, details[_DEFAULT])
         books.put(row)
+        emit_update(books, cause, "customer.updated", before, render.customer(row))
         return shown(books, call, render.customer(row))
 
     return await ports.store.write(once(ports, call, work))
@@ -71,13 +113,15 @@ async def update(ports: Ports, call: Call) -> Answer:
 
 async def delete(ports: Ports, call: Call) -> Answer:
     """Delete a customer: its personal data goes, its payment methods are detached, its payments stay."""
+    cause = cause_of_call(ports, call)
 
     def work(books: Books) -> Answer:
         row = customer_of(books, call, call.identifiers[0], param=None)
+        for method in books.find(Method, {"customer": row.id, "account": call.account.id}):
+            detach_from(books, cause, method)
+        emit(books, cause, "customer.deleted", render.customer(row))
         row = row._replace(email=None, details="{}", metadata="{}", deleted=1)
         books.put(row)
-        for method in books.find(Method, {"customer": row.id, "account": call.account.id}):
-            books.put(method._replace(customer=None, is_spent=1))
         return shown(books, call, render.customer(row))
 
     return await ports.store.write(once(ports, call, work))
@@ -85,6 +129,7 @@ async def delete(ports: Ports, call: Call) -> Answer:
 
 async def list_all(ports: Ports, call: Call) -> Answer:
     """List the customers that are not deleted."""
+    _check_clock(call.params)
     where: dict[str, Any] = {"deleted": 0}
     if "email" in call.params:
         where["email"] = call.params["email"]
@@ -117,19 +162,28 @@ async def retrieve_method(ports: Ports, call: Call) -> Answer:
 
 def _changed(details: dict[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
     changes = {name: params[name] for name in _DETAILS if name in params}
+    if changes.get("invoice_prefix") is not None and not _PREFIX.fullmatch(changes["invoice_prefix"]):
+        message = "Invoice prefixes must have from 3 to 12 characters, and only uppercase letters and digits."
+        raise ApiError(400, message, param="invoice_prefix")
     settings = params.get("invoice_settings") or {}
-    if "default_payment_method" in settings:
-        changes["default_payment_method"] = settings["default_payment_method"]
+    if _DEFAULT in settings:
+        changes[_DEFAULT] = settings[_DEFAULT]
+    invoices = {name: settings[name] for name in _INVOICES if name in settings}
+    if invoices:
+        changes["invoice_settings"] = {**(details.get("invoice_settings") or {}), **invoices}
     return {**details, **changes}
 
 
-def _check_default(books: Books, call: Call, row: Customer, details: Mapping[str, Any]) -> None:
-    name, param = details.get("default_payment_method"), "invoice_settings[default_payment_method]"
-    if name is None:
-        return
-    if method_of(books, call, name, param=param).customer != row.id:
+def _check_default(books: Books, call: Call, row: Customer, name: str) -> None:
+    if method_of(books, call, name, param=_DEFAULT_PARAM).customer != row.id:
         message = f"The customer does not have a payment method with the ID {name}."
-        raise ApiError(400, message, code="resource_missing", param=param)
+        raise ApiError(400, message, code="resource_missing", param=_DEFAULT_PARAM)
+
+
+def _check_clock(params: Mapping[str, Any]) -> None:
+    """Refuse a test clock: there are none that an account could have made."""
+    if "test_clock" in params:
+        raise no_such("test clock", params["test_clock"], status=400, param="test_clock")
 
 
 def _email(params: Mapping[str, Any]) -> str | None:

@@ -1,116 +1,153 @@
-"""What the gateway owes the network: every payment whose outcome is unknown is reversed until the reversal is accepted.
+"""What the gateway owes the network is brought there until it is accepted: captures, voids, refunds.
 
 A duty is claimed under a lease, in the books, so that any number of workers share them and a dead worker's duty comes
-back. The acquirer takes a reversal over durably and answers at once; repeats of it do no harm.
+back. Of one charge only the oldest open duty is worked, so that what belongs together arrives in order. The acquirer
+takes an advice over durably and answers at once; repeats of it do no harm.
 """
 
 from __future__ import annotations
 
-from gateway.core import claims
+from typing import NamedTuple
+
 from gateway.core.books import Books
 from gateway.core.claims import Answer
-from gateway.core.messages import ACKNOWLEDGED_CODES, reversal_advice
-from gateway.core.obligations import as_duty, instant, micros, with_duty
-from gateway.core.payments import UNSETTLED, conclude, reversed_payment
+from gateway.core.obligations import as_duty, leased, micros
+from gateway.core.outcomes import SETTLING
 from gateway.core.records import Obligation, SendRecord
 from gateway.core.render import dumps
 from gateway.core.responses import Kind, Outcome
+from gateway.core.sends import CAPTURE, UNSETTLED, At, send_name
 from gateway.handlers.context import Ports
-from iso import Message
-from node.core.duty import OPEN, DutyRules, claimed, failed, fulfilled, may_claim
-from node.core.steps import NOT_SENT
+from gateway.handlers.sending import attempt, settle_claim
+from node.core.duty import OPEN, may_claim
 
 _LOOK_AT = 16
 _FOR_EVER = 2**62
 
 
-async def recover(ports: Ports) -> int:
-    """Turn every request that may have been sent, and for whose answer nobody waits any more, into a duty.
+class Taken(NamedTuple):
+    """A duty under our lease, and its message."""
 
-    At start that is what a gateway left behind that died; later, what a handler left that was cut short.
+    duty: Obligation
+    record: SendRecord
+
+
+class Look(NamedTuple):
+    """What a worker finds: how many questions nobody waited for, duties it has taken, and when the next one is due.
+
+    `next_due_s` is in seconds of wall time, None if nothing is; `open_count` counts what is owed.
+    """
+
+    recovered: int
+    taken: list[Taken]
+    next_due_s: float | None
+    open_count: int
+
+
+async def look(ports: Ports, limit: int) -> Look:
+    """Recover what was left, and take what is due, in one transaction.
+
+    Parameters
+    ----------
+    limit
+        Take at most so many duties, each of another charge.
+    """
+    at = ports.now()
+
+    def work(books: Books) -> Look:
+        recovered = _recovered(books, ports, at)
+        taken = _taken(books, ports, ports.holder, at, limit)
+        open_count = len(books.find(Obligation, {"state": OPEN}))
+        return Look(recovered, taken, _next_due_s(books, at) if open_count else None, open_count)
+
+    return await ports.store.write(work)
+
+
+async def recover(ports: Ports) -> int:
+    """Take over what a gateway left behind that died: before anything else is done by this one.
+
+    Every question that may have been sent is concluded as unknown, and no lease holds any more.
 
     Returns
     -------
     int
         How many there were.
     """
+    at = ports.now()
 
     def work(books: Books) -> int:
-        unsettled = books.find(SendRecord, {"result": UNSETTLED})
-        left = [record for record in unsettled if record.charge not in ports.under_way]
-        for record in left:
-            status, shape = conclude(books, record, Outcome(Kind.UNKNOWN), ports.business(), ports.wall())
-            # Whoever sent the request and asks again under the same key learns that it is being processed.
-            claims.settle(books, record.account, record.claim, Answer(status, dumps(shape)))
-        return len(left)
+        for duty in books.find(Obligation, {"state": OPEN}):
+            if duty.leased_until is not None and duty.send not in ports.under_way:
+                books.put(duty._replace(leased_until=None, holder=None))
+        return _recovered(books, ports, at)
 
     return await ports.store.write(work)
 
 
-async def work_one(ports: Ports, holder: str, rules: DutyRules) -> Obligation | None:
-    """Take one duty that is due and try to fulfil it.
+async def take(ports: Ports, holder: str, limit: int = 1) -> list[Taken]:
+    """Take duties that are due, each of another charge, under a lease of `holder`; at most `limit`."""
+    at = ports.now()
+    return await ports.store.write(lambda books: _taken(books, ports, holder, at, limit))
 
-    Parameters
-    ----------
-    holder
-        Names this worker, in the lease.
-    rules
-        Leases and back-off.
 
-    Returns
-    -------
-    Obligation | None
-        The duty after the attempt; None if none was due.
-    """
-    taken = await ports.store.write(lambda books: _take(books, ports, holder, rules))
-    if taken is None:
-        return None
-    duty, record = taken
-    answer = await ports.acquirer.request(reversal_advice(record, duty), ports.timeouts.reversal_s)
-    is_accepted = isinstance(answer, Message) and answer.response_code in ACKNOWLEDGED_CODES
-    was_sent = answer is not NOT_SENT
-
-    def finish(books: Books) -> Obligation:
-        now, held = ports.wall(), books.get(Obligation, duty.charge)
-        if held is None or held.state != OPEN:
-            # The lease ran out while we waited, and somebody else has ended it.
-            return held or duty
-        if is_accepted:
-            ended = with_duty(duty, fulfilled(as_duty(duty)))
-            reversed_payment(books, record)
-        else:
-            ended = with_duty(duty, failed(as_duty(duty), now, rules))
-            if not was_sent:
-                # Nothing left: the next attempt is still the first, and not yet a repeat.
-                ended = ended._replace(attempts=duty.attempts - 1)
-        books.put(ended)
-        return ended
-
-    return await ports.store.write(finish)
+async def work_one(ports: Ports, holder: str) -> Obligation | None:
+    """Take one duty that is due and try to fulfil it; return it after the attempt, None if none was due."""
+    for duty, record in await take(ports, holder):
+        return await attempt(ports, duty, record)
+    return None
 
 
 async def next_due_s(ports: Ports) -> float | None:
     """Return in how many seconds of wall time the next duty is due; None if there is none."""
-
-    def work(books: Books) -> float | None:
-        now = micros(ports.wall())
-        duties = books.due(_FOR_EVER, _LOOK_AT)
-        return min((max(0, max(duty.due_at, duty.leased_until or 0) - now) / 1e6 for duty in duties), default=None)
-
-    return await ports.store.write(work)
+    at = ports.now()
+    return await ports.store.write(lambda books: _next_due_s(books, at))
 
 
 async def count_open(ports: Ports) -> int:
-    """Return how many reversals are still owed."""
+    """Return how many messages are still owed."""
     return await ports.store.write(lambda books: len(books.find(Obligation, {"state": OPEN})))
 
 
-def _take(books: Books, ports: Ports, holder: str, rules: DutyRules) -> tuple[Obligation, SendRecord] | None:
-    now = micros(ports.wall())
-    for row in books.due(now, _LOOK_AT):
-        record = books.get(SendRecord, row.charge)
-        if record is not None and may_claim(as_duty(row), instant(now)):
-            duty = with_duty(row, claimed(as_duty(row), holder, instant(now), rules))
+def take_capture(books: Books, ports: Ports, authorisation: SendRecord, at: At) -> Taken | None:
+    """Take what a payment that was just approved owes: its capture; None if that is not owed yet.
+
+    Parameters
+    ----------
+    books
+        In the transaction of the approval: nothing else of this charge can be owed.
+    """
+    name = send_name(authorisation.charge, CAPTURE)
+    row, record = books.get(Obligation, name), books.get(SendRecord, name)
+    if row is None or record is None:
+        return None
+    duty = leased(row, ports.holder, at.wall, ports.rules)
+    books.put(duty)
+    return Taken(duty, record)
+
+
+def _recovered(books: Books, ports: Ports, at: At) -> int:
+    unsettled = books.find(SendRecord, {"result": UNSETTLED})
+    left = [record for record in unsettled if record.id not in ports.under_way]
+    for record in left:
+        told = SETTLING[record.kind].conclude(books, record, Outcome(Kind.UNKNOWN), at, ports.terms)
+        # Whoever sent the request and asks again under the same key learns what is known.
+        if told is not None:
+            settle_claim(books, record, Answer(told[0], dumps(told[1])))
+    return len(left)
+
+
+def _taken(books: Books, ports: Ports, holder: str, at: At, limit: int) -> list[Taken]:
+    taken = []
+    for row in books.due(micros(at.wall), limit):
+        record = books.get(SendRecord, row.send)
+        if record is not None and may_claim(as_duty(row), at.wall):
+            duty = leased(row, holder, at.wall, ports.rules)
             books.put(duty)
-            return duty, record
-    return None
+            taken.append(Taken(duty, record))
+    return taken
+
+
+def _next_due_s(books: Books, at: At) -> float | None:
+    now = micros(at.wall)
+    waits = (max(0, max(duty.due_at, duty.leased_until or 0) - now) / 1e6 for duty in books.due(_FOR_EVER, _LOOK_AT))
+    return min(waits, default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.core import render
@@ -11,25 +12,30 @@ from gateway.core.amounts import check_amount, known_currency
 from gateway.core.books import Books
 from gateway.core.claims import Answer
 from gateway.core.errors import ApiError, missing_parameter
+from gateway.core.events import emit
 from gateway.core.intents import REQUIRES_CONFIRMATION, REQUIRES_PAYMENT_METHOD, next_status, refusal
+from gateway.core.methods import check_usable
 from gateway.core.parameters import merged_metadata
-from gateway.core.records import Charge, Intent, Method
+from gateway.core.records import Intent, Method
+from gateway.core.records_setup import SetupIntent
 from gateway.core.render import dumps
-from gateway.handlers.cards import bring, is_virtual, spent, store_card, store_virtual
+from gateway.core.terms import card_options, sets_up
+from gateway.handlers.cards import Brought, bring, is_virtual, store_card, store_virtual
 from gateway.handlers.context import (
     Call,
     Ports,
+    cause_of_call,
     customer_of,
     early_replay,
     intent_of,
     listed,
     method_of,
     once,
-    owned,
     shown,
 )
 
 _DETAILS = (
+    "amount_details",
     "description",
     "payment_method_options",
     "receipt_email",
@@ -39,6 +45,9 @@ _DETAILS = (
     "statement_descriptor_suffix",
     "transfer_group",
 )
+_AT_ANY_TIME = frozenset({"description", "expand", "metadata", "receipt_email", "shipping", "transfer_group"})
+"""What changes nothing about the money, and may be said of a payment in any state."""
+_SAID = ("description", "statement_descriptor", "statement_descriptor_suffix")
 _DEFAULT_METHODS = {"allow_redirects": "always", "enabled": True}
 
 
@@ -47,11 +56,12 @@ async def create(ports: Ports, call: Call) -> Answer:
     bringing = await brought(ports, call)
     if isinstance(bringing, Answer):
         return bringing
-    blank = drafted(ports, call)
+    blank, cause = drafted(ports, call), cause_of_call(ports, call)
 
     def work(books: Books) -> Answer:
         intent = chosen(books, call, blank, bring(books, bringing))
         books.add(intent)
+        emit(books, cause, "payment_intent.created", render.payment_intent(intent))
         return shown(books, call, render.payment_intent(intent))
 
     return await ports.store.write(once(ports, call, work))
@@ -69,37 +79,22 @@ async def retrieve(ports: Ports, call: Call) -> Answer:
 
 
 async def update(ports: Ports, call: Call) -> Answer:
-    """Change a payment that is not under way."""
+    """Change a payment: what it says at any time, how and what is paid only before it is under way."""
     bringing = await brought(ports, call)
     if isinstance(bringing, Answer):
         return bringing
 
     def work(books: Books) -> Answer:
         intent = intent_of(books, call, call.identifiers[0])
-        if next_status(intent.status, "update") is None:
-            raise refusal(intent.status, "update", render.payment_intent(intent))
         params = call.params
+        changed = next((name for name in params if name not in _AT_ANY_TIME), None)
+        if changed is not None and next_status(intent.status, "update") is None:
+            raise refusal(intent.status, "update", render.payment_intent(intent), changed)
         if "amount" in params or "currency" in params:
             money = known_currency(params.get("currency", intent.currency))
             check_amount(params.get("amount", intent.amount), money)
             intent = intent._replace(amount=params.get("amount", intent.amount), currency=money.alpha.lower())
         intent = chosen(books, call, intent, bring(books, bringing))
-        books.put(intent)
-        return shown(books, call, render.payment_intent(intent))
-
-    return await ports.store.write(once(ports, call, work))
-
-
-async def cancel(ports: Ports, call: Call) -> Answer:
-    """Give a payment up before anything was sent for it."""
-
-    def work(books: Books) -> Answer:
-        intent = intent_of(books, call, call.identifiers[0])
-        status = next_status(intent.status, "cancel")
-        if status is None:
-            raise refusal(intent.status, "cancel", render.payment_intent(intent))
-        reason = call.params.get("cancellation_reason")
-        intent = intent._replace(status=status, canceled_at=ports.created(), cancellation_reason=reason)
         books.put(intent)
         return shown(books, call, render.payment_intent(intent))
 
@@ -114,24 +109,7 @@ async def list_all(ports: Ports, call: Call) -> Answer:
     )
 
 
-async def retrieve_charge(ports: Ports, call: Call) -> Answer:
-    """Return one attempt at a payment."""
-
-    def work(books: Books) -> Answer:
-        row = owned(books, call, Charge, call.identifiers[0], what="charge")
-        return shown(books, call, render.charge(row))
-
-    return await ports.store.read(work)
-
-
-async def list_charges(ports: Ports, call: Call) -> Answer:
-    """List attempts at payments."""
-    names = {"customer": "customer", "payment_intent": "intent"}
-    where = {column: call.params[name] for name, column in names.items() if name in call.params}
-    return await ports.store.read(lambda books: listed(books, call, Charge, where, render.charge, "charge"))
-
-
-async def brought(ports: Ports, call: Call) -> Answer | Method | None:
+async def brought(ports: Ports, call: Call) -> Answer | Brought | None:
     """Return the payment method that the request brings with it (inline, or by a virtual name), made but not stored.
 
     A request whose answer is known already gets that answer, before the HSM is asked for anything.
@@ -160,16 +138,10 @@ def drafted(ports: Ports, call: Call) -> Intent:
     params, identifier = call.params, ports.identifier("pi")
     money = known_currency(params["currency"])
     check_amount(params["amount"], money)
-    types = params.get("payment_method_types")
-    automatic = params.get("automatic_payment_methods")
-    if types and automatic and automatic["enabled"]:
-        message = "You may only specify one of these parameters: automatic_payment_methods, payment_method_types."
-        raise ApiError(400, message, param="payment_method_types")
     details: dict[str, Any] = {
         "capture_method": params.get("capture_method", "automatic_async"),
         "confirmation_method": params.get("confirmation_method", "automatic"),
-        "payment_method_types": types or ["card"],
-        "automatic_payment_methods": _automatic(automatic, is_typed=bool(types)),
+        **offered(params),
     }
     return Intent(
         id=identifier,
@@ -178,6 +150,7 @@ def drafted(ports: Ports, call: Call) -> Intent:
         customer=None,
         status=REQUIRES_PAYMENT_METHOD,
         amount=params["amount"],
+        amount_capturable=0,
         amount_received=0,
         currency=money.alpha.lower(),
         method=None,
@@ -186,6 +159,7 @@ def drafted(ports: Ports, call: Call) -> Intent:
         last_error=None,
         canceled_at=None,
         cancellation_reason=None,
+        busy=None,
         details=dumps(details),
         metadata="{}",
     )
@@ -219,9 +193,11 @@ def chosen(books: Books, call: Call, intent: Intent, bringing: Method | None) ->
     elif "payment_method" in params:
         intent = intent._replace(method=None, status=REQUIRES_PAYMENT_METHOD)
     held = method or (intent.method and books.get(Method, intent.method)) or None
-    if held is not None:
-        check_card(intent, held)
+    if held is not None and next_status(intent.status, "supply") is not None:
+        check_usable(held, intent.customer)
     details = {**json.loads(intent.details), **{name: params[name] for name in _DETAILS if name in params}}
+    if params.get("payment_method_options"):
+        details["payment_method_options"] = _merged_options(intent, params["payment_method_options"])
     for name in ("capture_method", "payment_method_types"):
         if params.get(name):
             details[name] = params[name]
@@ -231,33 +207,58 @@ def chosen(books: Books, call: Call, intent: Intent, bringing: Method | None) ->
     return intent._replace(details=dumps(details), metadata=dumps(metadata))
 
 
-def check_card(intent: Intent, method: Method) -> None:
-    """Refuse a card that this payment may not use.
+def confirmed(call: Call, intent: Intent) -> Intent:
+    """Return the payment as this confirmation wants it to be made.
 
     Raises
     ------
     ApiError
-        400: it belongs to another customer, or was used up.
+        400: it cannot be made off session and set a card up at once.
     """
-    if method.is_spent:
-        raise spent()
-    if method.customer is None or method.customer == intent.customer:
-        return
-    if intent.customer is None:
+    details = json.loads(intent.details)
+    details["off_session"] = call.params.get("off_session", "false") != "false"
+    if details["off_session"] and sets_up(intent):
         message = (
-            "The PaymentMethod you provided is attached to a Customer so you must also provide the Customer in the "
-            "request."
+            "You cannot confirm with `off_session=true` when `setup_future_usage` is also set on the PaymentIntent. To "
+            "perform an authenticated charge and set the payment method up for future usage, confirm without the "
+            "`off_session` parameter. To use this PaymentIntent with an already set up payment method, unset "
+            "`setup_future_usage`."
         )
-        raise ApiError(400, message, param="customer")
-    message = (
-        f"The customer does not have a payment method with the ID {method.id}. The payment method must be attached to "
-        "the customer."
-    )
-    raise ApiError(400, message, code="resource_missing", param="payment_method")
+        raise ApiError(400, message, param="off_session")
+    return intent._replace(details=dumps(details))
 
 
-def check_secret(call: Call, intent: Intent) -> None:
-    """Refuse a caller with a publishable key who does not know the client secret of this payment.
+def described(intent: Intent, call: Call) -> Intent:
+    """Return the payment with what else a request about its money says of it: description, descriptors, metadata."""
+    params = call.params
+    details = json.loads(intent.details)
+    details |= {name: params[name] for name in _SAID if name in params}
+    metadata = json.loads(intent.metadata)
+    if "metadata" in params:
+        metadata = merged_metadata(metadata, params["metadata"])
+    return intent._replace(details=dumps(details), metadata=dumps(metadata))
+
+
+def offered(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the details that say by what a payment or a setup can be made.
+
+    Raises
+    ------
+    ApiError
+        400: it is left open and prescribed at once.
+    """
+    types, given = params.get("payment_method_types"), params.get("automatic_payment_methods")
+    if types and given and given["enabled"]:
+        message = "You may only specify one of these parameters: automatic_payment_methods, payment_method_types."
+        raise ApiError(400, message, param="payment_method_types")
+    automatic = None if types else _DEFAULT_METHODS
+    if given is not None:
+        automatic = {"allow_redirects": given.get("allow_redirects", "always"), "enabled": given["enabled"]}
+    return {"payment_method_types": types or ["card"], "automatic_payment_methods": automatic}
+
+
+def check_secret(call: Call, intent: Intent | SetupIntent) -> None:
+    """Refuse a caller with a publishable key who does not know the client secret of this payment or setup.
 
     Raises
     ------
@@ -268,11 +269,11 @@ def check_secret(call: Call, intent: Intent) -> None:
     if secret is None and call.is_public:
         raise missing_parameter("client_secret")
     if secret is not None and not hmac.compare_digest(secret.encode(), intent.client_secret.encode()):
-        message = "The client_secret provided does not match the client_secret of this PaymentIntent."
+        what = "PaymentIntent" if isinstance(intent, Intent) else "SetupIntent"
+        message = f"The client_secret provided does not match the client_secret of this {what}."
         raise ApiError(400, message, param="client_secret")
 
 
-def _automatic(given: dict[str, Any] | None, *, is_typed: bool) -> dict[str, Any] | None:
-    if given is not None:
-        return {"allow_redirects": given.get("allow_redirects", "always"), "enabled": given["enabled"]}
-    return None if is_typed else _DEFAULT_METHODS
+def _merged_options(intent: Intent, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options after a change: what is not named stays, "" takes an option back."""
+    return {"card": {**card_options(intent), **(given.get("card") or {})}}

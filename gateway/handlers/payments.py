@@ -8,24 +8,26 @@ already hold what a reversal needs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from typing import NamedTuple
 
 from gateway.core import claims
 from gateway.core.books import Books
 from gateway.core.claims import Answer
+from gateway.core.events import emit
 from gateway.core.intents import next_status, refusal
-from gateway.core.messages import Cryptogram, authorisation_request
 from gateway.core.obligations import micros
-from gateway.core.payments import Origin, begin, conclude
-from gateway.core.records import Intent, Method, SendRecord
+from gateway.core.outcomes import SETTLING
+from gateway.core.payments import begin
+from gateway.core.records import Intent, SendRecord
 from gateway.core.render import payment_intent
-from gateway.core.responses import Kind, Outcome, outcome_of
+from gateway.core.responses import Kind, Outcome
+from gateway.core.sends import AUTHORISE, At
+from gateway.core.terms import mode_of
 from gateway.handlers import intents
-from gateway.handlers.cards import ACCEPTED, bring
-from gateway.handlers.context import Call, Ports, intent_of, method_of, shown
-from hsm_sim.requests import MakeCryptogram
-
-NOT_SENT = Outcome(Kind.NOT_SENT)
+from gateway.handlers.cards import bring
+from gateway.handlers.context import Call, Ports, cause_of_call, intent_of, method_of, shown
+from gateway.handlers.duties import Taken, take_capture
+from gateway.handlers.sending import ask
 
 
 async def create(ports: Ports, call: Call) -> Answer:
@@ -35,13 +37,15 @@ async def create(ports: Ports, call: Call) -> Answer:
     bringing = await intents.brought(ports, call)
     if isinstance(bringing, Answer):
         return bringing
-    blank = intents.drafted(ports, call)
+    blank, cause = intents.drafted(ports, call), cause_of_call(ports, call)
 
     def draft(books: Books) -> Intent:
-        books.add(blank)
-        return blank
+        intent = intents.chosen(books, call, blank, bring(books, bringing))
+        books.add(intent)
+        emit(books, cause, "payment_intent.created", payment_intent(intent))
+        return intent
 
-    return await _pay(ports, call, bringing, draft)
+    return await _pay(ports, call, draft)
 
 
 async def confirm(ports: Ports, call: Call) -> Answer:
@@ -55,66 +59,92 @@ async def confirm(ports: Ports, call: Call) -> Answer:
         intents.check_secret(call, intent)
         if next_status(intent.status, "supply") is None:
             raise refusal(intent.status, "confirm", payment_intent(intent))
-        return intent
+        return intents.chosen(books, call, intent, bring(books, bringing))
 
-    return await _pay(ports, call, bringing, find)
+    return await _pay(ports, call, find)
 
 
-async def _pay(ports: Ports, call: Call, bringing: Method | None, find: Callable[[Books], Intent]) -> Answer:
+async def _pay(ports: Ports, call: Call, find: Callable[[Books], Intent]) -> Answer:
     """Carry one payment through the network; `find` gives the intent within the first transaction."""
     charge, now, claimed_at = ports.identifier("ch"), ports.business(), micros(ports.wall())
-    origin = Origin(call.account.terminal, call.account.merchant, call.trace, call.ticket.key)
 
     def prepare(books: Books) -> Answer | SendRecord:
         answer = claims.replayed(books, call.ticket, claimed_at)
         if answer is not None:
             return answer
         claims.claim(books, call.ticket, claimed_at)
-        intent = intents.chosen(books, call, find(books), bring(books, bringing))
+        intent = intents.confirmed(call, find(books))
         if intent.method is None:
             raise refusal(intent.status, "confirm", payment_intent(intent))
+        if call.is_public and next_status(intent.status, "confirm by the customer", mode_of(intent)) is None:
+            raise refusal(intent.status, "confirm by the customer", payment_intent(intent))
         method = method_of(books, call, intent.method)
-        return begin(books, intent, method, origin, charge, now)
+        return begin(books, intent, method, call.origin, charge, now)
 
-    ports.under_way.add(charge)
+    return await carry_through(ports, call, prepare)
+
+
+async def carry_through(ports: Ports, call: Call, prepare: Callable[[Books], Answer | SendRecord]) -> Answer:
+    """Ask the network what `prepare` has written down, and answer with what came of it.
+
+    Parameters
+    ----------
+    prepare
+        The first transaction; an answer of it is the answer. Nobody else settles its record while we wait.
+
+    Returns
+    -------
+    Answer
+        As `SETTLING` tells it; it is stored under the claim of the record in the transaction of the outcome.
+    """
+    is_settled, waiting = True, set[str]()
+
+    def first(books: Books) -> Answer | SendRecord:
+        made = prepare(books)
+        if isinstance(made, SendRecord):
+            # Before the commit: whoever looks for what nobody waits for sees committed rows.
+            waiting.add(made.id)
+            ports.under_way.add(made.id)
+        return made
+
     try:
-        record = await ports.store.write(prepare)
-        return record if isinstance(record, Answer) else await _carry_through(ports, call, record)
-    finally:
-        ports.under_way.discard(charge)
-
-
-async def _carry_through(ports: Ports, call: Call, record: SendRecord) -> Answer:
-    is_settled = False
-    try:
+        record = await ports.store.write(first)
+        if isinstance(record, Answer):
+            return record
+        is_settled = False
         outcome = await authorise(ports, record)
-        answer = await ports.store.write(partial(_finish, ports, call, record, outcome))
-        is_settled = outcome.kind is not Kind.UNKNOWN
-        return answer
+        at = ports.now()
+        done = await ports.store.write(lambda books: _finish(ports, call, record, outcome, at, books))
+        is_settled = not done.is_owed
+        if done.taken is not None:
+            ports.courier.deliver(*done.taken)
+        return done.answer
     finally:
+        ports.under_way.difference_update(waiting)
         # If this was cut short, the send record has no result: whoever works the duties finds it and makes it one.
         if not is_settled:
             ports.owed()
 
 
 async def authorise(ports: Ports, record: SendRecord) -> Outcome:
-    """Ask the network; the send record is durable already.
-
-    Returns
-    -------
-    Outcome
-        `NOT_SENT` if the HSM gave no cryptogram or the link is down: then there is nothing to reverse.
-    """
-    asked = MakeCryptogram(record.token, record.amount, record.currency, record.merchant)
-    made = await ports.hsm.call(asked, ports.timeouts.hsm_s)
-    if made is None or made.code != ACCEPTED:
-        return NOT_SENT
-    message = authorisation_request(record, Cryptogram(made.cryptogram, made.atc, made.un))
-    return outcome_of(await ports.acquirer.request(message, ports.timeouts.acquirer_s))
+    """Ask the network; the send record is durable already."""
+    return await ask(ports, record)
 
 
-def _finish(ports: Ports, call: Call, record: SendRecord, outcome: Outcome, books: Books) -> Answer:
-    status, shape = conclude(books, record, outcome, ports.business(), ports.wall())
+class _Done(NamedTuple):
+    """How a question ended: its answer, whether something may be owed now, and what was taken to be sent at once."""
+
+    answer: Answer
+    is_owed: bool
+    taken: Taken | None
+
+
+def _finish(ports: Ports, call: Call, record: SendRecord, outcome: Outcome, at: At, books: Books) -> _Done:
+    told = SETTLING[record.kind].conclude(books, record, outcome, at, ports.terms)
+    assert told is not None, "who asks is told"
+    status, shape = told
     answer = shown(books, call if status == 200 else call._replace(params={}), shape, status)
     claims.settle(books, record.account, record.claim, answer)
-    return answer
+    if outcome.kind is Kind.APPROVED and record.kind == AUTHORISE and ports.courier.has_room:
+        return _Done(answer, is_owed=False, taken=take_capture(books, ports, record, at))
+    return _Done(answer, is_owed=outcome.kind in (Kind.UNKNOWN, Kind.APPROVED), taken=None)

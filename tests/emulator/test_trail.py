@@ -7,7 +7,7 @@ from typing import Any
 
 from emulator.cli.metrics import merged
 from emulator.cli.trace import trail_lines
-from emulator.trail import Trail, follow_names
+from gateway.core.trail import Trail, follow_names
 
 View = dict[str, Any]
 RRN = "607309000001"

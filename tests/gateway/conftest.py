@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gateway import Gateway, Shop, open_shop
+from tests.support.gateway import Gateway, Shop, all_events, open_shop, step
+from tests.support.oracle import Oracle
 
 
 @pytest.fixture
-def gateway() -> Gateway:
-    return Gateway()
+def gateway() -> Iterator[Gateway]:
+    opened, oracle = Gateway(), Oracle()
+    yield opened
+    oracle.see_events(step(all_events(opened.store)))
+    oracle.verdict()
 
 
 @pytest.fixture(params=["memory", "sqlite"])

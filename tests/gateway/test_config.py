@@ -48,6 +48,17 @@ class TestMerchants:
         assert PUBLISHABLE_KEY not in shown
 
 
+class TestTerms:
+    """What is set is what handlers go by."""
+
+    def test_cards_may_be_verified_before_they_are_attached(self) -> None:
+        config = GatewayConfig(acquirer_address="memory://a", merchants=(GatewayMerchant(**MERCHANT),))
+
+        careful = config.model_copy(update={"verify_attached_cards": True})
+
+        assert (config.terms().verifies_attached, careful.terms().verifies_attached) == (False, True)
+
+
 class TestVirtualCards:
     """A virtual name is a card that can be typed."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,47 +12,20 @@ from hypothesis import strategies as st
 from gateway.core.amounts import check_amount, known_currency
 from gateway.core.cards import card_of, product_of
 from gateway.core.errors import ApiError
-from gateway.core.intents import EVENTS, STATES, TRANSITIONS, next_status, refusal
-from gateway.core.messages import Cryptogram, authorisation_request, reversal_advice
+from gateway.core.messages import Cryptogram, address_field, authorisation_request, owed_message
 from gateway.core.obligations import as_duty, incurred, instant, micros, with_duty
 from gateway.core.records import SendRecord
 from gateway.core.responses import APPROVED_CODES, DECLINES, Kind, decline, outcome_of
+from gateway.core.sends import CAPTURE, INCREMENT, REFUND, VOID, Origin, following
+from gateway.memory import MemoryStore
 from iso import Message, decode, dialect, encode
 from iso.original import OriginalData
 from iso.private import build_private, parse_private
+from iso.replacement import ReplacementAmounts
 from node.core.steps import NOT_SENT, UNKNOWN
 from tests.support.gateway import CARD, PAN
 
 NOW = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
-
-
-class TestStates:
-    """A payment moves by the table or not at all."""
-
-    def test_the_table_knows_no_other_states(self) -> None:
-        named = {state for moves in TRANSITIONS.values() for pair in moves.items() for state in pair}
-
-        assert named == set(STATES)
-
-    @pytest.mark.parametrize("state", STATES)
-    @pytest.mark.parametrize("event", EVENTS)
-    def test_every_event_in_every_state_is_a_move_or_a_refusal(self, state: str, event: str) -> None:
-        if next_status(state, event) is None:
-            error = refusal(state, event, {"id": "pi_1"})
-
-            assert (error.status, error.code) == (400, "payment_intent_unexpected_state")
-            assert error.body()["error"]["payment_intent"] == {"id": "pi_1"}
-
-    @given(st.lists(st.sampled_from(EVENTS), max_size=20))
-    def test_success_comes_from_an_approval_of_a_payment_under_way_and_is_final(self, events: list[str]) -> None:
-        state = "requires_payment_method"
-
-        for event in events:
-            before, state = state, next_status(state, event) or state
-            if state == "succeeded" != before:
-                assert (before, event) == ("processing", "approve")
-            if before in ("succeeded", "canceled"):
-                assert state == before
 
 
 class TestCards:
@@ -191,8 +165,11 @@ class TestVerdicts:
 
 def send_record(**changes: object) -> SendRecord:
     record = SendRecord(
-        charge="ch_1",
+        id="ch_1/authorise/1",
+        kind="authorise",
         account="acct_1",
+        subject="ch_1",
+        charge="ch_1",
         intent="pi_1",
         terminal="RAILS1",
         merchant="RAILSCOFFEE",
@@ -203,13 +180,28 @@ def send_record(**changes: object) -> SendRecord:
         token="9999123456784242",
         expiry="3412",
         amount=2000,
+        remains=None,
         currency="840",
-        trace="t" * 32,
+        original=None,
+        original_data="",
         rrn=None,
+        authorisation_code=None,
+        private=build_private({"06": "07", "13": "t" * 32}),
+        trace="t" * 32,
+        request="req_1",
         claim=None,
         result="",
     )
     return record._replace(**changes)  # type: ignore[arg-type]
+
+
+APPROVED = send_record(rrn="607309000007", authorisation_code="A1B2C3", result="00")
+LATER = datetime(2026, 3, 14, 9, 27, 18, tzinfo=UTC)
+ORIGIN = Origin("RAILS1", "RAILSCOFFEE", "u" * 32)
+
+
+def follow_up(kind: str, original: SendRecord = APPROVED, **changes: Any) -> SendRecord:
+    return following(MemoryStore().books, kind, original, ORIGIN, LATER, **changes)
 
 
 class TestMessages:
@@ -231,27 +223,62 @@ class TestMessages:
         assert (arrived[22], arrived[25], arrived[41], arrived[42]) == ("810", "59", "RAILS1  ", "RAILSCOFFEE    ")
         assert parse_private(arrived[48]) == {"05": "A" * 16 + "0001" + "B" * 8, "06": "07", "13": "t" * 32}
 
-    def test_the_reversal_names_the_original_and_carries_no_cryptogram(self) -> None:
+    def test_the_reversal_names_the_original_and_carries_no_private_element(self) -> None:
         spoken = dialect("pos-bcd87")
-        duty = incurred("ch_1", "000008", "0314092718", NOW)._replace(attempts=1)
 
-        message = reversal_advice(send_record(rrn="607309000007"), duty)
+        message = owed_message(follow_up(VOID), attempts=1)
         arrived = decode(encode(message, spoken), spoken)
 
         assert arrived == message
-        assert (arrived.mti, arrived.stan, arrived.transmitted) == ("0420", "000008", "0314092718")
+        assert (arrived.mti, arrived.stan, arrived.transmitted) == ("0420", "000001", "0314092718")
         assert (arrived[12], arrived[13], arrived.rrn) == ("092653", "0314", "607309000007")
         assert OriginalData.from_de90(arrived[90]) == OriginalData("0100", "000007", "0314092653")
         assert 48 not in arrived
 
-    def test_every_later_attempt_is_the_repeat_with_the_same_elements(self) -> None:
-        duty = incurred("ch_1", "000008", "0314092718", NOW)
+    def test_a_partial_void_says_what_remains(self) -> None:
+        message = owed_message(follow_up(VOID, remains=700), attempts=1)
 
-        first = reversal_advice(send_record(), duty._replace(attempts=1))
-        second = reversal_advice(send_record(), duty._replace(attempts=2))
+        assert (message[4], ReplacementAmounts.from_de95(message[95]).transaction_minor) == ("000000002000", 700)
 
-        assert (first.mti, second.mti) == ("0420", "0421")
-        assert first.fields == second.fields
+    def test_a_capture_completes_the_original(self) -> None:
+        spoken = dialect("pos-bcd87")
+
+        message = owed_message(follow_up(CAPTURE, number=2, amount=500, tags={"16": "02P"}), attempts=1)
+        arrived = decode(encode(message, spoken), spoken)
+
+        assert arrived == message
+        assert (arrived.mti, arrived.amount_minor, arrived[38], arrived[39]) == ("0220", 500, "A1B2C3", "00")
+        assert (arrived[12], arrived.rrn) == ("092653", "607309000007")
+        assert OriginalData.from_de90(arrived[90]).mti == "0100"
+        assert parse_private(arrived[48]) == {"13": "u" * 32, "16": "02P"}
+
+    def test_an_increment_is_a_request_of_its_own_for_the_difference(self) -> None:
+        message = authorisation_request(follow_up(INCREMENT, amount=300))
+
+        assert (message.mti, message.amount_minor, message[12], message[14]) == ("0100", 300, "092718", "3412")
+        assert OriginalData.from_de90(message[90]) == OriginalData("0100", "000007", "0314092653")
+        assert "05" not in parse_private(message[48])
+
+    def test_a_refund_is_a_credit_about_the_authorisation(self) -> None:
+        message = owed_message(follow_up(REFUND, subject="re_1", amount=300), attempts=1)
+
+        assert (message.mti, message[3], message.amount_minor, message[12]) == ("0200", "200000", 300, "092718")
+        assert OriginalData.from_de90(message[90]).stan == "000007"
+
+    @pytest.mark.parametrize(("kind", "first", "second"), [("void", "0420", "0421"), ("capture", "0220", "0221")])
+    def test_every_later_attempt_is_the_repeat_with_the_same_elements(self, kind: str, first: str, second: str) -> None:
+        record = follow_up(kind)
+
+        messages = [owed_message(record, attempts) for attempts in (1, 2)]
+
+        assert [message.mti for message in messages] == [first, second]
+        assert messages[0].fields == messages[1].fields
+
+    def test_an_address_is_a_postcode_of_nine_and_then_the_line(self) -> None:
+        address = {"line1": "5\u00e910 Townsend  St", "postal_code": "94107-1234-5"}
+
+        assert address_field({"address": address}) == "94107-123" + "510 Townsend St"
+        assert (address_field(None), address_field({"address": {"city": "X"}})) == ("", "")
 
     def test_a_cryptogram_is_not_shown(self) -> None:
         assert "ABCD" not in repr(Cryptogram("ABCD" * 4, "0001", "12345678"))
@@ -265,6 +292,6 @@ class TestObligations:
         assert instant(micros(at)) == at
 
     def test_a_duty_goes_into_a_row_and_back(self) -> None:
-        row = incurred("ch_1", "000008", "0314092718", NOW)
+        row = incurred(send_record(), NOW)
 
         assert with_duty(row, as_duty(row)) == row

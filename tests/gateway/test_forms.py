@@ -25,7 +25,7 @@ VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size
 TREES = st.recursive(VALUES, lambda inner: st.dictionaries(NAMES, inner, min_size=1, max_size=3))
 
 
-@pytest.mark.parametrize("module", ["cards", "forms", "identifiers"])
+@pytest.mark.parametrize("module", ["cards", "forms", "identifiers", "multipart"])
 def test_the_examples_are_right(module: str) -> None:
     assert doctest.testmod(importlib.import_module(f"gateway.core.{module}")).failed == 0
 
@@ -87,6 +87,7 @@ SPEC = {
     "amount": Integer(1, required=True),
     "name": Text(10),
     "mode": Choice(("fast", "slow")),
+    "speed": Choice(("fast", "medium", "slow")),
     "confirm": Truth(),
     "card": Hash({"number": Text(secret=True)}),
     "expand": Items(Text(), most=2),
@@ -122,6 +123,8 @@ class TestParameters:
         ("text", "code", "param", "message"),
         [
             ("amount=1&foo=1", "parameter_unknown", "foo", "Received unknown parameter: foo"),
+            ("amount=1&foo=1&bar=2", "parameter_unknown", "foo", "Received unknown parameters: foo, bar"),
+            ("amount=x&foo=1", "parameter_unknown", "foo", "Received unknown parameter: foo"),
             ("amount=1&card[cvv]=1", "parameter_unknown", "card[cvv]", "Received unknown parameter: card[cvv]"),
             ("", "parameter_missing", "amount", "Missing required param: amount."),
             ("amount=x", "parameter_invalid_integer", "amount", "Invalid integer: x"),
@@ -129,6 +132,7 @@ class TestParameters:
             ("amount=", "parameter_invalid_empty", "amount", "You passed an empty string for 'amount'"),
             ("amount=" + "9" * 5000, "parameter_invalid_integer", "amount", "Invalid integer"),
             ("amount=1&mode=lazy", None, "mode", "Invalid mode: must be one of fast or slow"),
+            ("amount=1&speed=2", None, "speed", "Invalid speed: must be one of fast, medium, or slow"),
             ("amount=1&confirm=1", "parameter_invalid_boolean", "confirm", "Invalid boolean: 1"),
             ("amount=1&card=4", "parameter_invalid_hash", "card", "must be a hash"),
             ("amount=1&name[a]=4", "parameter_invalid_string", "name", "must be a string"),

@@ -8,8 +8,24 @@ from typing import Any
 import anyio
 import pytest
 
+from gateway.core import claims
+from gateway.core.records import Claim
+from gateway.handlers.claiming import forget_old, keep_failure
+from gateway.handlers.duties import recover
 from iso import Message
-from tests.support.gateway import CARD, PAN, SECRET_KEY, Answer, Shop, approved, declined, open_shop, payment
+from tests.support.gateway import (
+    CARD,
+    PAN,
+    SECRET_KEY,
+    Answer,
+    Shop,
+    approved,
+    call,
+    declined,
+    open_shop,
+    payment,
+    step,
+)
 
 PATH = "/v1/payment_intents"
 
@@ -70,6 +86,81 @@ class TestReplay:
 
             assert second.content == first.content
             assert after.gateway.acquirer.seen == []
+
+
+class TestEveryMethod:
+    """A key works for a deletion as for a creation; to a question it means nothing."""
+
+    def test_a_deletion_is_replayed(self, shop: Shop) -> None:
+        path = f"/v1/customers/{shop.post('/v1/customers').json()['id']}"
+
+        first = shop.send("DELETE", path, idempotency_key="key")
+        second = shop.send("DELETE", path, idempotency_key="key")
+        other = shop.send("DELETE", path)
+
+        assert (first.status_code, second.status_code, other.status_code) == (200, 200, 404)
+        assert second.content == first.content
+        assert second.headers["idempotent-replayed"] == "true"
+
+    def test_a_question_is_asked_every_time(self, shop: Shop) -> None:
+        before = shop.get("/v1/customers", idempotency_key="key")
+        shop.post("/v1/customers")
+        after = shop.get("/v1/customers", idempotency_key="key")
+
+        assert [len(answer.json()["data"]) for answer in (before, after)] == [0, 1]
+        assert "idempotency-key" not in after.headers
+
+
+class TestFailure:
+    """A request that broke after it had begun is answered alike under its key; one that had not begun is free."""
+
+    def test_a_defect_after_the_claim_is_kept_unless_the_network_was_asked(self, memory_shop: Shop) -> None:
+        gateway = memory_shop.gateway
+        ticket = call(key="key").ticket
+        claimed = step(gateway.store.write(lambda books: claims.claim(books, ticket, 0)))
+        answer = claims.Answer(500, '{"error":{"type":"api_error","message":"x"}}')
+
+        step(keep_failure(gateway.ports, ticket, answer))
+        kept = step(gateway.store.read(lambda books: claims.replayed(books, ticket, 0)))
+
+        assert claimed is None
+        assert kept == answer._replace(original=ticket.request)
+
+    def test_a_payment_that_breaks_after_it_was_sent_is_told_by_what_became_of_it(self, memory_shop: Shop) -> None:
+        gateway = memory_shop.gateway
+
+        async def broken(message: Message, timeout_s: float) -> Answer:
+            gateway.acquirer.seen.append(message)
+            raise RuntimeError("a defect")
+
+        original, gateway.acquirer.request = gateway.acquirer.request, broken  # type: ignore[method-assign]
+        first = memory_shop.post(PATH, payment(), idempotency_key="key")
+        meanwhile = memory_shop.post(PATH, payment(), idempotency_key="key")
+        gateway.acquirer.request = original  # type: ignore[method-assign]
+        memory_shop.portal.call(recover, gateway.ports)
+        second = memory_shop.post(PATH, payment(), idempotency_key="key")
+
+        assert (first.status_code, meanwhile.status_code) == (500, 409)
+        assert (second.status_code, second.json()["status"]) == (200, "processing")
+        assert len(gateway.acquirer.sent("0100")) == 1
+
+    def test_an_absent_vault_leaves_the_key_free(self, memory_shop: Shop) -> None:
+        memory_shop.gateway.hsm.is_silent = True
+        absent = memory_shop.post(PATH, payment(), idempotency_key="key")
+        memory_shop.gateway.hsm.is_silent = False
+        paid = memory_shop.post(PATH, payment(), idempotency_key="key")
+
+        assert (absent.status_code, paid.status_code) == (503, 200)
+
+    def test_old_answers_are_forgotten_and_their_keys_are_new(self, memory_shop: Shop) -> None:
+        memory_shop.post("/v1/customers", idempotency_key="old")
+        memory_shop.gateway.pass_time(24 * 3600 + 1)
+        memory_shop.post("/v1/customers", idempotency_key="young")
+
+        count = memory_shop.portal.call(forget_old, memory_shop.gateway.ports)
+
+        kept = [row.key for row in memory_shop.gateway.rows() if isinstance(row, Claim)]
+        assert (count, kept) == (1, ["young"])
 
 
 class TestMismatch:

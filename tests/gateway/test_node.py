@@ -14,6 +14,8 @@ import stripe
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from gateway.config import GatewayConfig, GatewayMerchant
+from gateway.core.api_keys import digest_of, key_id
+from gateway.handlers.api_keys import roll
 from gateway.node import GatewayNode
 from iso import Message, dialect
 from node.clock import BusinessClock
@@ -161,7 +163,7 @@ class TestTheOfficialClient:
         assert (confirmed.status, found.status) == ("succeeded", "succeeded")
         assert [check(answer) for answer in (customer, method, intent, confirmed, found)] == [[]] * 5
         assert [item.id for item in listed.auto_paging_iter()] == [intent.id]
-        assert [message.mti for message in house.acquirer.seen] == ["0100"]
+        assert house.eventually(lambda: [message.mti for message in house.acquirer.seen] == ["0100", "0220"])
 
     def test_a_declining_card_is_a_card_error(self, house: Running) -> None:
         client = house.start()
@@ -252,6 +254,41 @@ class TestSilence:
         found = house.start().v1.payment_intents.retrieve(intent.id)
 
         assert found.to_dict() == intent.to_dict()
+
+
+class TestIdentity:
+    """Keys and what is remembered of requests outlive the process; what was ended stays ended."""
+
+    def test_a_request_is_repeated_after_a_restart(self, house: Running) -> None:
+        client = house.start()
+        assert house.eventually(lambda: house.gateway.is_ready)
+        first = client.v1.payment_intents.create(PAYMENT, {"idempotency_key": "order-7"})
+        house.stop()
+
+        again = house.start().v1.payment_intents.create(PAYMENT, {"idempotency_key": "order-7"})
+
+        assert again.to_dict() == first.to_dict()
+        assert len([message for message in house.acquirer.seen if message.mti == "0100"]) == 1
+
+    def test_a_rolled_key_stays_rolled_after_a_restart_with_the_same_topology(self, house: Running) -> None:
+        house.start()
+        new = house.portal.call(roll, house.gateway.ports, key_id(digest_of(SECRET_KEY)))
+        house.stop()
+
+        old = house.start()
+        rolled = stripe.StripeClient(new["secret"], base_addresses={"api": house.gateway.url})
+
+        assert rolled.v1.accounts.retrieve_current().id == "acct_rails"
+        with pytest.raises(stripe.AuthenticationError, match="Expired API Key"):
+            old.v1.customers.list()
+
+    def test_the_files_hold_no_key(self, house: Running) -> None:
+        house.start().v1.customers.list()
+        house.stop()
+
+        files = [path.read_bytes() for path in house.database.parent.iterdir()]
+
+        assert not any(key.encode() in content for content in files for key in (SECRET_KEY, PUBLISHABLE_KEY))
 
 
 class TestStart:

@@ -10,7 +10,7 @@ import pytest
 from gateway.core.claims import Answer
 from gateway.core.errors import ApiError
 from gateway.core.records import Charge, Claim, Intent, Method, Obligation, SendRecord
-from gateway.handlers import cards, customers, intents, payments
+from gateway.handlers import cancelling, capturing, cards, customers, incrementing, intents, payments
 from hsm_sim.requests import MakeCryptogram, StoreCard
 from iso.private import parse_private
 from node.core.steps import NOT_SENT, UNKNOWN
@@ -79,8 +79,8 @@ class TestApproval:
         assert (intent_status, claim_status) == ("processing", 0)
 
     def test_each_attempt_has_the_next_stan_of_its_terminal(self, gateway: Gateway) -> None:
-        pay(gateway)
-        pay(gateway)
+        pay(gateway, capture_method="manual")
+        pay(gateway, capture_method="manual")
 
         assert [message.stan for message in gateway.acquirer.seen] == ["000001", "000002"]
 
@@ -174,7 +174,8 @@ class TestUnknown:
         answer = pay(gateway)
 
         assert (answer.status, shape(answer)["status"]) == (200, "processing")
-        assert (one(gateway, Charge).status, one(gateway, SendRecord).result) == ("pending", "unknown")
+        results = {row.kind: row.result for row in gateway.rows() if isinstance(row, SendRecord)}
+        assert (one(gateway, Charge).status, results) == ("pending", {"authorise": "unknown", "void": "owed"})
         assert one(gateway, Obligation).state == "open"
         assert gateway.owed == 1
         assert check(shape(answer)) == []
@@ -184,13 +185,22 @@ class TestUnknown:
 
         assert shape(pay(gateway))["status"] == "processing"
 
-    @pytest.mark.parametrize("act", [intents.cancel, payments.confirm, intents.update])
-    def test_a_payment_in_doubt_cannot_be_touched(self, gateway: Gateway, act: Any) -> None:
+    @pytest.mark.parametrize(
+        ("act", "form"),
+        [
+            (cancelling.cancel, {}),
+            (capturing.capture, {}),
+            (incrementing.increment, {"amount": 3000}),
+            (payments.confirm, {}),
+            (intents.update, {"amount": 3000}),
+        ],
+    )
+    def test_a_payment_in_doubt_cannot_be_touched(self, gateway: Gateway, act: Any, form: dict[str, Any]) -> None:
         gateway.acquirer.script = lambda _message: UNKNOWN
         name = shape(pay(gateway))["id"]
 
         with pytest.raises(ApiError) as caught:
-            step(act(gateway.ports, call({}, name)))
+            step(act(gateway.ports, call(form, name)))
 
         assert caught.value.code == "payment_intent_unexpected_state"
 
@@ -261,6 +271,45 @@ class TestWhoMayPayWithWhat:
         assert inner == ["payment_intent_unexpected_state"]
         assert shape(answer)["status"] == "succeeded"
         assert len(gateway.acquirer.seen) == 1
+
+
+class TestWaysToPay:
+    """Who may confirm, and what may be said of a payment when."""
+
+    @pytest.mark.parametrize(
+        ("form", "confirmation"),
+        [({"confirmation_method": "manual"}, {}), ({}, {"off_session": "true"})],
+    )
+    def test_what_the_server_has_to_confirm_a_customer_cannot(
+        self, gateway: Gateway, form: dict[str, Any], confirmation: dict[str, Any]
+    ) -> None:
+        intent = shape(pay(gateway, confirm=False, **form))
+        secret = {**confirmation, "client_secret": intent["client_secret"]}
+
+        with pytest.raises(ApiError, match="with a publishable key"):
+            step(payments.confirm(gateway.ports, call(secret, intent["id"])._replace(is_public=True)))
+
+        assert gateway.acquirer.seen == []
+        answer = step(payments.confirm(gateway.ports, call(confirmation, intent["id"])))
+        assert shape(answer)["status"] == "succeeded"
+
+    def test_a_customer_confirms_with_the_client_secret(self, gateway: Gateway) -> None:
+        intent = shape(pay(gateway, confirm=False))
+        secret = {"client_secret": intent["client_secret"]}
+
+        answer = step(payments.confirm(gateway.ports, call(secret, intent["id"])._replace(is_public=True)))
+
+        assert shape(answer)["status"] == "succeeded"
+
+    def test_what_is_said_of_a_payment_may_change_when_its_money_may_not(self, gateway: Gateway) -> None:
+        name = shape(pay(gateway))["id"]
+
+        answer = step(intents.update(gateway.ports, call({"metadata": {"order": "7"}, "description": "Tea"}, name)))
+
+        assert (shape(answer)["metadata"], shape(answer)["description"]) == ({"order": "7"}, "Tea")
+        with pytest.raises(ApiError, match="PaymentIntent's amount could not be updated") as caught:
+            step(intents.update(gateway.ports, call({"amount": 3000}, name)))
+        assert caught.value.param == "amount"
 
 
 class TestSecrets:

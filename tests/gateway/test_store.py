@@ -16,7 +16,8 @@ from sqlalchemy.pool import NullPool
 from gateway.core.books import Books, Conflict, Span, Store
 from gateway.core.records import Claim, Customer, Obligation, Terminal
 from gateway.memory import MemoryStore
-from gateway.store import METADATA, MIGRATIONS, SqliteStore
+from gateway.store import MIGRATIONS, SqliteStore
+from gateway.store_tables import METADATA
 from node.journal import StoreError
 from node.migrate import upgrade
 
@@ -28,7 +29,7 @@ def customer(number: int, account: str = "acct_1", created: int = 0) -> Customer
 
 
 def duty(charge: str, due_at: int, leased_until: int | None = None, state: str = "open") -> Obligation:
-    return Obligation(charge, state, 0, due_at, leased_until, None, "000001", "0314092653")
+    return Obligation(f"{charge}/capture/1", charge, state, 0, due_at, leased_until, None)
 
 
 class Keeper:
@@ -200,6 +201,20 @@ class TestPages:
         page = keeper.read(lambda books: books.page(Customer, {"account": "acct_2"}, Span()))
 
         assert [row.id for row in page] == ["cus_2"]
+
+    def test_any_value_of_a_tuple_fits_and_pages_of_them_walk_both_ways(self, keeper: Keeper) -> None:
+        keeper.keep(*(customer(number)._replace(email="abc"[number % 3]) for number in range(1, 10)))
+        where = {"account": "acct_1", "email": ("a", "c")}
+
+        first = keeper.read(lambda books: books.page(Customer, where, Span(4)))
+        rest = keeper.read(lambda books: books.page(Customer, where, Span(4, after=first[-1].id)))
+        back = keeper.read(lambda books: books.page(Customer, where, Span(1, before=rest[0].id)))
+        none = keeper.read(lambda books: books.page(Customer, {"email": ()}, Span(4)))
+
+        assert [row.id for row in first] == ["cus_9", "cus_8", "cus_6", "cus_5"]
+        assert [row.id for row in rest] == ["cus_3", "cus_2"]
+        assert back == [first[-1]]
+        assert none == []
 
     def test_a_cursor_that_names_nothing_lists_nothing(self, keeper: Keeper) -> None:
         keeper.keep(customer(1))

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import stripe
 
 from emulator.hops import hops_of
+from iso.private import CAPTURE, TRACE_ID, parse_private
 from tests.support.house import HouseHandle
 from tests.support.oracle import check
 
 pytestmark = pytest.mark.house
 
 CARD = {"exp_month": 12, "exp_year": 2034, "cvc": "123"}
+ISSUERS = pytest.mark.parametrize(
+    ("number", "issuer", "dialect"),
+    [
+        ("4242424242424242", "issuer-a", "ascii87"),
+        ("5555555555554444", "issuer-b", "ebcdic93"),
+        ("378282246310005", "issuer-b", "ebcdic93"),
+        ("3056930009020004", "issuer-b", "ebcdic93"),
+    ],
+)
+
+
+def messages(house: HouseHandle) -> list[dict[str, Any]]:
+    """Return what every node has seen."""
+    return [message for node in house.control.nodes for message in house.control.messages(node, limit=10_000)]
 
 
 def pay(client: stripe.StripeClient, number: str, amount: int = 2000, **card: object) -> stripe.PaymentIntent:
@@ -52,23 +69,15 @@ class TestPaying:
 
         assert intent.status == "succeeded"
 
-    @pytest.mark.parametrize(
-        ("number", "issuer", "dialect"),
-        [
-            ("4242424242424242", "issuer-a", "ascii87"),
-            ("5555555555554444", "issuer-b", "ebcdic93"),
-            ("378282246310005", "issuer-b", "ebcdic93"),
-            ("3056930009020004", "issuer-b", "ebcdic93"),
-        ],
-    )
+    @ISSUERS
     def test_a_payment_crosses_three_links_in_three_dialects_and_back(
         self, house: HouseHandle, number: str, issuer: str, dialect: str
     ) -> None:
         intent = pay(house.stripe(), number)
 
         trace = intent.last_response.headers["Emu-Trace-Id"]  # type: ignore[union-attr]
-        seen = [message for node in house.control.nodes for message in house.control.messages(node, limit=10_000)]
-        path = [(hop["node"], hop["mti"], hop["dialect"]) for hop in hops_of(seen, trace)]
+        hops = [(hop["node"], hop["mti"], hop["dialect"]) for hop in hops_of(messages(house), trace)]
+        path = [hop for hop in hops if hop[1][1] == "1"]
         version = "1" if dialect == "ebcdic93" else "0"
         assert path == [
             ("gateway", "0100", "pos-bcd87"),
@@ -78,6 +87,36 @@ class TestPaying:
             ("switch", "0110", "net-bin87"),
             ("acquirer", "0110", "pos-bcd87"),
         ]
+
+    @ISSUERS
+    def test_its_capture_is_acknowledged_by_each_node_in_turn(
+        self, house: HouseHandle, number: str, issuer: str, dialect: str
+    ) -> None:
+        intent = pay(house.stripe(), number)
+        trace = intent.last_response.headers["Emu-Trace-Id"]  # type: ignore[union-attr]
+        version = "1" if dialect == "ebcdic93" else "0"
+
+        def captures() -> list[dict[str, Any]]:
+            """Return the crossings of this payment's capture, by the RRN that its 0110 brought."""
+            seen = messages(house)
+            rrns = {hop["fields"].get("37") for hop in hops_of(seen, trace)} - {None}
+            return [one for one in seen if one.get("mti", "")[1:2] == "2" and one["fields"].get("37") in rrns]
+
+        def crossings() -> set[tuple[str, str, str]]:
+            return {(one["node"], one["mti"], one["dialect"]) for one in captures() if one["direction"] == "out"}
+
+        assert house.eventually(lambda: (issuer, f"{version}230", dialect) in crossings())
+        assert crossings() == {
+            ("gateway", "0220", "pos-bcd87"),
+            ("acquirer", "0230", "pos-bcd87"),
+            ("acquirer", "0220", "net-bin87"),
+            ("switch", "0230", "net-bin87"),
+            ("switch", f"{version}220", dialect),
+            (issuer, f"{version}230", dialect),
+        }
+        (capture,) = [one for one in captures() if one["node"] == "gateway" and one["direction"] == "out"]
+        assert (capture["fields"]["4"], capture["fields"]["39"]) == ("000000002000", "00")
+        assert parse_private(capture["fields"]["48"]) == {CAPTURE: "01F", TRACE_ID: trace}
 
 
 class TestDecliningCards:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from emulator.cli import main
-from emulator.cli.clock import moved
 from node.calendar_settings import read_calendar
+from node.house_clock import moved
 from tests.support.house import HouseHandle, running_house
 
 pytestmark = pytest.mark.house

@@ -70,7 +70,7 @@ class TestLinks:
             assert pay(house) == "succeeded"
             classes = {crossing["mti"][1] for crossing in house.house.crossings() if crossing.get("mti")}
 
-        assert classes == {"1"}
+        assert classes == {"1", "2"}
 
     @pytest.mark.parametrize("echo", ["no-pan", "minimal"])
     def test_responses_that_echo_less_pay_as_well(self, tmp_path: Path, echo: Literal["no-pan", "minimal"]) -> None:

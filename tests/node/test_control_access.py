@@ -58,6 +58,8 @@ SCOPE_OF: dict[tuple[str, str], Scope] = {
     ("GET", "bank/merchants"): "bank:read",
     ("POST", "bank/merchants"): "merchants:write",
     ("GET", "bank/merchants/{merchant}"): "bank:read",
+    ("GET", "commands"): "read",
+    ("GET", "requests/{what}"): "read",
     ("PATCH", "bank/merchants/{merchant}"): "merchants:write",
     ("POST", "bank/merchants/{merchant}/terminals"): "merchants:write",
     ("GET", "bank/unpresented"): "bank:read",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,27 +16,11 @@ from emulator.house import House
 from emulator.topology import Deadlines, Topology, on_free_ports, read_topology
 from node.control import ControlClient
 from node.core.faults import Fault
-from tests.support.oracle import check
+from tests.support.oracle import Oracle
+from tests.support.sdk import Watched
 
 READY_WITHIN_S = 20.0
 POLL_S = 0.02
-
-
-class Watched(stripe.RequestsClient):
-    """The SDK's own HTTP client; what it is answered must have the types that the SDK's annotations promise."""
-
-    def __init__(self, findings: list[str]) -> None:
-        super().__init__()
-        self._findings = findings
-
-    def request(self, *args: Any, **kwargs: Any) -> Any:
-        """Send, and let the oracle look at the answer."""
-        content, status, headers = super().request(*args, **kwargs)
-        body = json.loads(content)
-        answer = body if status == 200 else body.get("error", {}).get("payment_intent")
-        if answer is not None:
-            self._findings += [f"{args[:2]}: {finding}" for finding in check(answer)]
-        return content, status, headers
 
 
 class HouseHandle:
@@ -47,12 +30,12 @@ class HouseHandle:
         self.house = house
         self._portal = portal
         self.ready = house.ready_info()
-        self.findings: list[str] = []
+        self.oracle = Oracle()
         self.control = ControlClient(house.control_urls(), house.secret)
 
     def stripe(self, **options: Any) -> stripe.StripeClient:
         """Return the official client, pointed at the gateway; every answer it gets goes past the type oracle."""
-        options.setdefault("http_client", Watched(self.findings))
+        options.setdefault("http_client", Watched(self.oracle))
         return stripe.StripeClient(
             self.ready["secret_key"], base_addresses={"api": self.ready["gateway_url"]}, **options
         )
@@ -100,6 +83,8 @@ def running_house(data_dir: Path, topology: Topology | None = None, backend: str
             handle = HouseHandle(house, portal)
             yield handle
             handle.control.close()
-            assert handle.findings == []
         finally:
             task.cancel()
+    # Reached only if the test did not fail: what it was told, and what was written down, has the types of the SDK.
+    handle.oracle.see_database(data_dir / "gateway.db")
+    handle.oracle.verdict()

@@ -20,6 +20,8 @@ import stripe
 
 from emulator.topology import NODE_NAMES, default_text, read_topology
 from node.control import ControlClient
+from tests.support.oracle import Oracle
+from tests.support.sdk import Watched
 
 READY_WITHIN_S = 30.0
 
@@ -51,12 +53,17 @@ def with_databases(text: str, databases: Mapping[str, str]) -> str:
     return text
 
 
-class NodeProcess:
-    """One `cardrails up` process."""
+COMMAND = ("emulator.cli",)
 
-    def __init__(self, topology: Path, data_dir: Path, nodes: Sequence[str] = ()) -> None:
+
+class NodeProcess:
+    """One `cardrails up` process; `module` and its arguments run in the place of the command that users type."""
+
+    def __init__(
+        self, topology: Path, data_dir: Path, nodes: Sequence[str] = (), module: Sequence[str] = COMMAND
+    ) -> None:
         self.ready_file = data_dir / f"ready-of-{'-'.join(nodes) or 'house'}.json"
-        command = [sys.executable, "-m", "emulator.cli", "up", "--json", "--topology", str(topology)]
+        command = [sys.executable, "-m", *module, "up", "--json", "--topology", str(topology)]
         command += ["--data-dir", str(data_dir), "--ready-file", str(self.ready_file)]
         for node in nodes:
             command += ["--node", node]
@@ -74,6 +81,11 @@ class NodeProcess:
             assert self._process.stderr is not None
             raise AssertionError(f"not ready: {self._process.stderr.read()}")
         self.ready = json.loads(line)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
 
     def kill(self) -> None:
         """End it as `kill -9` does."""
@@ -107,6 +119,7 @@ class ProcessHouse:
         self.topology = topology_on_free_ports(folder, more, databases)
         self._groups: list[tuple[str, ...]] = [()] if one_process else [(name,) for name in NODE_NAMES]
         self.processes: dict[str, NodeProcess] = {}
+        self.oracle = Oracle()
 
     def start(self, *names: str, until_ready: bool = True) -> None:
         """Start every process, or those of the named nodes; return when all their links are signed on."""
@@ -135,8 +148,9 @@ class ProcessHouse:
         return ControlClient(urls, (self.data_dir / "control.key").read_text())
 
     def stripe(self, **options: Any) -> stripe.StripeClient:
-        """Return the official client, pointed at the gateway."""
+        """Return the official client, pointed at the gateway; every answer it gets goes past the type oracle."""
         ready = (self.processes.get("gateway") or self.processes["house"]).ready
+        options.setdefault("http_client", Watched(self.oracle))
         return stripe.StripeClient(ready["secret_key"], base_addresses={"api": ready["gateway_url"]}, **options)
 
 
@@ -155,3 +169,5 @@ def process_house(
         yield house
     finally:
         house.kill()
+    house.oracle.see_database(house.data_dir / "gateway.db")
+    house.oracle.verdict()

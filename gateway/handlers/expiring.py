@@ -1,0 +1,41 @@
+"""Authorisations end when their time is up by the business clock, whether or not anybody asks."""
+
+from __future__ import annotations
+
+from gateway.core.books import Books
+from gateway.core.captures import expire
+from gateway.handlers.context import Ports
+
+_AT_ONCE = 64
+_FOR_EVER = 2**62
+
+
+async def expire_due(ports: Ports) -> int:
+    """End the authorisations whose time is up; what they held is owed to the network as voids.
+
+    Returns
+    -------
+    int
+        How many were ended; what is busy is left for the next time.
+    """
+    at = ports.now()
+
+    def work(books: Books) -> int:
+        return sum(expire(books, charge, at) is not None for charge in books.expiring(at.created, _AT_ONCE))
+
+    count = await ports.store.write(work)
+    if count:
+        ports.owed()
+    return count
+
+
+async def next_expiry_s(ports: Ports) -> float | None:
+    """Return in how many seconds of business time the next authorisation ends; None if nothing is held."""
+    now = ports.business().timestamp()
+
+    def work(books: Books) -> float | None:
+        for charge in books.expiring(_FOR_EVER, 1):
+            return max(0.0, (charge.expires_at or 0) - now)
+        return None
+
+    return await ports.store.write(work)

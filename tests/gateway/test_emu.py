@@ -1,0 +1,340 @@
+"""`/emu/v1` over a small house on real sockets: who may call, what is answered, what happens when a node is away."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.core.records_account import ApiKey
+from gateway.emu.app import BODY_MAX_BYTES
+from tests.support.emu import ABSENT, OPERATOR, TRACE, SmallHouse, request, small_house
+from tests.support.gateway import ACCOUNT, SECRET_KEY, payment
+from tests.support.messages import TEST_PAN
+
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture
+def house() -> Iterator[SmallHouse]:
+    with small_house() as opened:
+        yield opened
+
+
+@pytest.fixture
+def client(house: SmallHouse) -> Iterator[httpx.Client]:
+    with house.client() as opened:
+        yield opened
+
+
+def pay(house: SmallHouse, **form: Any) -> httpx.Response:
+    form = {name: str(value).lower() if value is True else str(value) for name, value in payment(**form).items()}
+    url = house.url.removesuffix("/emu/v1") + "/v1/payment_intents"
+    return httpx.post(url, data=form, headers={"authorization": f"Bearer {SECRET_KEY}"}, trust_env=False)
+
+
+class TestAccess:
+    """Everything is the operator's alone; only the description of the API is for everybody."""
+
+    def test_every_operation_needs_the_key(self, house: SmallHouse) -> None:
+        with house.client(None) as nobody, house.client(SECRET_KEY) as shop:
+            document = nobody.get("/openapi.json").json()
+            calls = [
+                (method, path.replace("{id}", "key_1")) for path, item in document["paths"].items() for method in item
+            ]
+
+            refusals = [one.request(method, path) for method, path in calls for one in (nobody, shop)]
+
+        assert len(calls) >= 18
+        assert {answer.status_code for answer in refusals} == {401}
+        assert {answer.headers["content-type"] for answer in refusals} == {PROBLEM}
+        assert {answer.headers["www-authenticate"] for answer in refusals} == {'Bearer realm="cardrails /emu/v1"'}
+
+    def test_a_browser_may_give_the_key_as_a_user_name(self, house: SmallHouse) -> None:
+        header = "Basic " + base64.b64encode(f"{OPERATOR}:".encode()).decode()
+
+        with house.client(None) as nobody:
+            answers = [
+                nobody.get("/cards", headers={"authorization": value}).status_code
+                for value in (header, "Basic !!!", "Basic //79", "Bearer", "Digest x", "")
+            ]
+
+        assert answers == [200, 401, 401, 401, 401, 401]
+
+    def test_the_operators_key_opens_nothing_on_v1(self, house: SmallHouse) -> None:
+        url = house.url.removesuffix("/emu/v1") + "/v1/customers"
+
+        assert httpx.get(url, headers={"authorization": f"Bearer {OPERATOR}"}, trust_env=False).status_code == 401
+
+
+class TestProblems:
+    """Whatever goes wrong is a problem document that says where, and never says a card number back."""
+
+    def shown(self, answer: httpx.Response) -> dict[str, Any]:
+        body: dict[str, Any] = answer.json()
+        assert answer.headers["content-type"] == PROBLEM
+        assert body["status"] == answer.status_code
+        assert body["title"]
+        return body
+
+    def test_of_the_router(self, client: httpx.Client) -> None:
+        assert self.shown(client.get("/nothing"))["status"] == 404
+        assert self.shown(client.post("/hosts"))["status"] == 405
+
+    def test_of_a_query_and_a_body(self, client: httpx.Client) -> None:
+        query = self.shown(client.get("/messages", params={"limit": 0, "nonsense": 1}))
+        body = self.shown(client.post("/clock/advance", json={"by": "tomorrow", "x": 1}))
+        none = self.shown(client.post("/clock/advance", content=b"{", headers={"content-type": "application/json"}))
+
+        assert [flaw["where"] for flaw in query["errors"]] == ["query.limit", "query.nonsense"]
+        assert [flaw["where"] for flaw in body["errors"]] == ["body.by", "body.x"]
+        assert none["status"] == 422
+
+    def test_of_a_body_that_is_too_long(self, client: httpx.Client) -> None:
+        assert self.shown(client.post("/seed", content=b" " * (BODY_MAX_BYTES + 1)))["status"] == 413
+
+    def test_a_card_number_is_not_said_back(self, client: httpx.Client) -> None:
+        answers = [
+            client.get(f"/traces/{TEST_PAN}"),
+            client.get("/messages", params={TEST_PAN: TEST_PAN}),
+            client.get("/messages", params={"node": TEST_PAN}),
+            client.post("/seed", json={TEST_PAN: TEST_PAN, "account": f"acct_{TEST_PAN}"}),
+            client.post("/faults", json={"node": TEST_PAN, "fault": {"direction": "in", "action": "drop"}}),
+        ]
+
+        assert [answer.status_code for answer in answers] == [404, 422, 404, 422, 404]
+        assert TEST_PAN not in "".join(answer.text for answer in answers)
+
+    def test_of_a_node_that_refuses_or_does_not_answer(self, client: httpx.Client) -> None:
+        fault = {"link": "nobody", "direction": "in", "action": "drop"}
+
+        refused = self.shown(client.post("/faults", json={"node": "switch", "fault": fault}))
+        absent = self.shown(client.post("/faults", json={"node": "nobody", "fault": {**fault, "link": ""}}))
+
+        assert (refused["status"], absent["status"]) == (422, 404)
+        assert "there is no link" in refused["detail"]
+
+    def test_of_a_defect(self, house: SmallHouse, client: httpx.Client) -> None:
+        house.gateway.requests.find = None  # type: ignore[method-assign,assignment]
+
+        body = self.shown(client.get("/traces"))
+
+        assert body["detail"] == "a defect of the gateway; its log says more"
+
+
+class TestTraces:
+    """A request is found by its id, its trace and its payment, with what the nodes saw of it."""
+
+    def test_requests_are_listed_page_by_page(self, house: SmallHouse, client: httpx.Client) -> None:
+        made = [pay(house).headers["request-id"] for _ in range(3)]
+
+        first = client.get("/traces", params={"limit": 2}).json()
+        second = client.get("/traces", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+
+        shown = [one["request"] for one in first["data"] + second["data"]]
+        assert shown == made[::-1]
+        assert second["next_cursor"] is None
+
+    def test_a_filter_leaves_the_others_out(self, house: SmallHouse, client: httpx.Client) -> None:
+        pay(house)
+        pay(house, nonsense=1)
+
+        found = client.get("/traces", params={"status": 400, "account": ACCOUNT.id, "method": "POST"}).json()["data"]
+
+        assert [one["status"] for one in found] == [400]
+
+    def test_every_name_leads_to_the_same_steps(self, house: SmallHouse, client: httpx.Client) -> None:
+        answer = pay(house)
+        body, trace = answer.json(), answer.headers["emu-trace-id"]
+        house.cross("gateway", "acquirer", request(trace=trace), "out")
+
+        names = [answer.headers["request-id"], trace, body["id"], body["latest_charge"]]
+        found = [client.get(f"/traces/{name}").json() for name in names]
+
+        assert [one["steps"] for one in found] == [found[0]["steps"]] * 4
+        assert {step["step"] for step in found[0]["steps"]} == {"http", "hsm", "iso8583"}
+        assert [one["traces"] for one in found] == [[trace]] * 4
+
+    def test_what_a_silent_node_knows_is_missing(self, house: SmallHouse, client: httpx.Client) -> None:
+        body = pay(house).json()
+
+        assert client.get(f"/traces/{body['id']}").json()["silent"] == [ABSENT]
+
+    def test_nothing_is_kept_of_it(self, client: httpx.Client) -> None:
+        names = ["pi_0", "ch_0", "re_0", "req_0", "0" * 32, "seti_0", "x"]
+
+        assert [client.get(f"/traces/{name}").status_code for name in names] == [404] * 7
+
+    def test_the_log_url_of_an_error_is_its_trace(self, house: SmallHouse, client: httpx.Client) -> None:
+        url = pay(house, nonsense=1).json()["error"]["request_log_url"]
+
+        found = client.get(url).json()
+
+        assert [step["error"] for step in found["steps"]] == ["invalid_request_error parameter_unknown"]
+
+
+class TestMessages:
+    """What crossed the links, of all nodes in order of time; a cursor goes on exactly where the page ended."""
+
+    def filled(self, house: SmallHouse) -> None:
+        for number in range(1, 6):
+            node, link = (("switch", "acquirer"), ("issuer-a", "network"))[number % 2]
+            house.cross(node, link, request(f"{number:06}"), second=number)
+
+    def test_pages_are_whole(self, house: SmallHouse, client: httpx.Client) -> None:
+        self.filled(house)
+        stans: list[str] = []
+        cursor = ""
+
+        for _ in range(3):
+            page = client.get("/messages", params={"limit": 2, "cursor": cursor}).json()
+            stans += [one["fields"]["11"] for one in page["data"]]
+            cursor = page["next_cursor"]
+
+        assert stans == [f"{number:06}" for number in range(1, 6)]
+        assert not page["has_more"]
+
+    def test_the_last_cursor_finds_what_crosses_later(self, house: SmallHouse, client: httpx.Client) -> None:
+        self.filled(house)
+        cursor = client.get("/messages", params={"newest": True, "limit": 1}).json()["next_cursor"]
+        house.cross("switch", "acquirer", request("000009"), second=9)
+
+        later = client.get("/messages", params={"cursor": cursor}).json()["data"]
+
+        assert [one["fields"]["11"] for one in later] == ["000009"]
+
+    def test_the_newest_are_the_end_of_all(self, house: SmallHouse, client: httpx.Client) -> None:
+        self.filled(house)
+
+        page = client.get("/messages", params={"newest": True, "limit": 2}).json()
+
+        assert [one["fields"]["11"] for one in page["data"]] == ["000004", "000005"]
+
+    def test_filters_and_silent_nodes(self, house: SmallHouse, client: httpx.Client) -> None:
+        self.filled(house)
+        house.remark("switch", "acquirer", "0110 000001: late")
+
+        def found(**wanted: str) -> int:
+            return len(client.get("/messages", params=wanted).json()["data"])
+
+        assert found(node="switch") == 3
+        assert found(direction="note") == 1
+        assert found(stan="000003", mti="0100", link="network", trace=TRACE, rrn="632613000001") == 1
+        assert found(since="2100-01-01T00:00:00Z") == 0
+        assert [one["node"] for one in client.get("/messages").json()["silent"]] == [ABSENT]
+
+    def test_card_numbers_are_masked(self, house: SmallHouse, client: httpx.Client) -> None:
+        self.filled(house)
+
+        text = client.get("/messages").text
+
+        assert TEST_PAN not in text
+        assert TEST_PAN.encode().hex() not in text.lower()
+
+    @pytest.mark.parametrize("cursor", ["switch", "switch:x", "switch:-1", ":1", "switch:1,", "s" * 65 + ":1"])
+    def test_a_cursor_that_is_none(self, client: httpx.Client, cursor: str) -> None:
+        assert client.get("/messages", params={"cursor": cursor}).status_code == 422
+
+
+class TestHouse:
+    """Hosts, clock, faults, reset: each says what it could not do, and where."""
+
+    def test_hosts_that_are_away_are_listed(self, client: httpx.Client) -> None:
+        hosts = {one["node"]: one for one in client.get("/hosts").json()["data"]}
+
+        assert [hosts[name]["is_up"] for name in ("switch", ABSENT)] == [True, False]
+        assert hosts["switch"]["links"][0] == {"name": "acquirer", "is_up": True, "in": 1}
+        assert hosts["switch"]["counters"] == {"tombstones": 2}
+        assert hosts[ABSENT]["reason"]
+
+    def test_business_time_moves_where_somebody_answers(self, house: SmallHouse, client: httpx.Client) -> None:
+        moved = client.post("/clock/advance", json={"by": "36h"}).json()
+
+        assert {(clock["offset_s"], clock["version"]) for clock in moved["data"]} == {(36 * 3600.0, 1)}
+        assert ([one["node"] for one in moved["silent"]], moved["agree"]) == ([ABSENT], False)
+        assert house.nodes["switch"].clock.offset.total_seconds() == 36 * 3600
+
+    @pytest.mark.parametrize("by", ["999999w", "2601bd"])
+    def test_business_time_does_not_go_too_far(self, house: SmallHouse, client: httpx.Client, by: str) -> None:
+        assert client.post("/clock/advance", json={"by": by}).status_code == 409
+        assert house.nodes["switch"].clock.version == 0
+
+    def test_faults_are_armed_listed_and_cleared(self, client: httpx.Client) -> None:
+        fault = {
+            "link": "acquirer",
+            "direction": "in",
+            "mti": "0100",
+            "action": "drop",
+            "match": f'de2 == "{TEST_PAN}"',
+        }
+
+        armed = client.post("/faults", json={"node": "switch", "fault": fault})
+        listed = client.get("/faults", params={"node": "switch"})
+        cleared = client.delete("/faults").json()
+
+        assert armed.status_code == 201
+        assert [one["action"] for one in listed.json()["data"][0]["armed"]] == ["drop"]
+        assert TEST_PAN not in armed.text + listed.text
+        assert (cleared["done"], [one["node"] for one in cleared["silent"]]) == (
+            ["gateway", "switch", "issuer-a"],
+            [ABSENT],
+        )
+
+    def test_a_reset_says_what_it_leaves(self, client: httpx.Client) -> None:
+        answer = client.post("/reset", json={"what": ["faults"]}).json()
+
+        assert answer["reset"] == {"faults": ["gateway", "switch", "issuer-a"]}
+        assert "books and ledgers" in [one["what"] for one in answer["kept"]]
+
+    def test_cards_are_masked_and_have_names(self, client: httpx.Client) -> None:
+        card = client.get("/cards").json()["data"][0]
+
+        assert (card["number"], card["names"]) == ("424242******4242", ["pm_card_visa"])
+
+
+class TestSeed:
+    """Seeded payments are real ones: they go to the acquirer, and are in the books and in the request log."""
+
+    def test_payments_are_made_with_different_cards(self, house: SmallHouse, client: httpx.Client) -> None:
+        made = client.post("/seed", json={"account": ACCOUNT.id, "payments": 5}).json()
+
+        assert made["statuses"] == {"succeeded": 5}
+        assert len({message.pan for message in house.gateway.acquirer.sent("0100")}) == 5
+        assert client.get(f"/traces/{made['payments'][0]}").status_code == 200
+
+    def test_nobody_to_make_them_for(self, client: httpx.Client) -> None:
+        assert client.post("/seed", json={"account": "acct_nobody"}).status_code == 404
+
+
+class TestKeys:
+    """The operator makes, rolls and revokes keys; the text of a key is in one answer only."""
+
+    def test_the_life_of_a_key(self, house: SmallHouse, client: httpx.Client) -> None:
+        wanted = {"account": ACCOUNT.id, "kind": "restricted", "scopes": {"charge": "read"}, "name": "reports"}
+
+        made = client.post("/keys", json=wanted).json()
+        rolled = client.post(f"/keys/{made['id']}/roll", json={"overlap_s": 60}).json()
+        revoked = client.delete(f"/keys/{rolled['id']}").json()
+        listed = client.get("/keys", params={"account": ACCOUNT.id})
+
+        assert made["secret"].startswith("rk_test_")
+        assert rolled["secret"] != made["secret"]
+        assert revoked["status"] == "revoked"
+        assert {one["id"] for one in listed.json()["data"]} >= {made["id"], rolled["id"]}
+        assert made["secret"] not in listed.text + client.get(f"/keys/{made['id']}").text
+        assert made["secret"] not in json.dumps([row._asdict() for row in self.rows(house)])
+
+    def test_what_breaks_a_rule_is_refused(self, client: httpx.Client) -> None:
+        bad = {"account": ACCOUNT.id, "kind": "secret", "scopes": {"charge": "read"}}
+
+        assert client.post("/keys", json=bad).status_code == 422
+        assert client.post("/keys", json={"account": "acct_nobody", "kind": "secret"}).status_code == 404
+        assert [client.request(method, "/keys/key_0").status_code for method in ("GET", "DELETE")] == [404, 404]
+
+    def rows(self, house: SmallHouse) -> list[ApiKey]:
+        rows: list[ApiKey] = house.portal.call(house.gateway.store.read, lambda books: books.find(ApiKey, {}))
+        return rows

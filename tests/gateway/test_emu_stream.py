@@ -1,0 +1,165 @@
+"""The live stream: nothing is missed, nothing comes twice, and whoever goes away leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from gateway.emu.streaming import PAGE, STREAMS_MAX
+from tests.support.emu import SmallHouse, request, small_house
+
+
+@pytest.fixture
+def house() -> Iterator[SmallHouse]:
+    with small_house() as opened:
+        yield opened
+
+
+class Reader:
+    """Reads events of one stream."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self.last = ""
+
+    def opened(self) -> Reader:
+        """Read the comment that says that the stream is open."""
+        assert next(self._lines) == ": the stream is open"
+        return self
+
+    def take(self, count: int) -> list[dict[str, Any]]:
+        """Return the next events' data."""
+        found: list[dict[str, Any]] = []
+        for line in self._lines:
+            name, _, value = line.partition(": ")
+            if name == "id":
+                self.last = value
+            if name == "data":
+                found.append(json.loads(value))
+                if len(found) == count:
+                    break
+        return found
+
+
+@contextmanager
+def reading(house: SmallHouse, last: str | None = None, **wanted: str) -> Iterator[Reader]:
+    headers = {} if last is None else {"last-event-id": last}
+    with house.client() as client, client.stream("GET", "/messages/stream", params=wanted, headers=headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Reader(answer.iter_lines()).opened()
+
+
+def stans(messages: list[dict[str, Any]]) -> list[str]:
+    return [one["fields"]["11"] for one in messages]
+
+
+class TestLive:
+    """What crosses while somebody reads is shown at once, in order, from all nodes."""
+
+    def test_only_what_crosses_from_now_on(self, house: SmallHouse) -> None:
+        house.cross("switch", "acquirer", request("000001"))
+
+        with reading(house) as reader:
+            house.cross("switch", "acquirer", request("000002"), second=2)
+            first = reader.take(1)
+            house.cross("issuer-a", "network", request("000003"), second=3)
+            second = reader.take(1)
+
+        assert stans(first + second) == ["000002", "000003"]
+        assert [one["node"] for one in first + second] == ["switch", "issuer-a"]
+
+    def test_filters_count_and_remarks_are_events(self, house: SmallHouse) -> None:
+        with reading(house, node="switch", direction="note") as reader:
+            house.cross("switch", "acquirer", request("000002"))
+            house.remark("switch", "acquirer", "0110 000001: late")
+
+            assert [one["kind"] for one in reader.take(1)] == ["late"]
+
+    def test_a_burst_beyond_a_page_is_whole(self, house: SmallHouse) -> None:
+        count = 2 * PAGE + 7
+
+        with reading(house, node="switch") as reader:
+            for number in range(count):
+                house.cross("switch", "acquirer", request(f"{number:06}"))
+            found = stans(reader.take(count))
+
+        assert found == [f"{number:06}" for number in range(count)]
+
+
+class TestResuming:
+    """`Last-Event-ID` goes on exactly behind the last event, however much crossed meanwhile."""
+
+    def test_nothing_is_missed_and_nothing_comes_twice(self, house: SmallHouse) -> None:
+        with reading(house) as reader:
+            house.cross("switch", "acquirer", request("000001"), second=1)
+            house.cross("issuer-a", "network", request("000002"), second=2)
+            before = reader.take(2)
+            last = reader.last
+        for number in (3, 4):
+            house.cross("switch", "acquirer", request(f"{number:06}"), second=number)
+
+        with reading(house, last) as reader:
+            house.cross("issuer-a", "network", request("000005"), second=5)
+            after = reader.take(3)
+
+        assert stans(before + after) == [f"{number:06}" for number in range(1, 6)]
+
+    def test_from_the_beginning(self, house: SmallHouse) -> None:
+        house.cross("switch", "acquirer", request("000001"))
+
+        with reading(house, "") as reader:
+            assert stans(reader.take(1)) == ["000001"]
+
+    def test_a_place_that_a_node_has_forgotten_begins_anew(self, house: SmallHouse) -> None:
+        house.cross("switch", "acquirer", request("000001"))
+
+        with reading(house, "switch:900") as reader:
+            house.cross("switch", "acquirer", request("000002"), second=1)
+
+            assert stans(reader.take(2)) == ["000001", "000002"]
+
+    @pytest.mark.parametrize("last", ["switch", "switch:x", "a:1,b"])
+    def test_an_id_that_is_none(self, house: SmallHouse, last: str) -> None:
+        with house.client() as client:
+            assert client.get("/messages/stream", headers={"last-event-id": last}).status_code == 422
+
+
+class TestLeaving:
+    """A reader that goes away is forgotten; a reader too many is refused; a house that stops ends every stream."""
+
+    def test_who_goes_away_is_forgotten(self, house: SmallHouse) -> None:
+        with reading(house) as reader:
+            house.cross("switch", "acquirer", request("000001"))
+            reader.take(1)
+            assert house.watch.streams == 1
+        house.cross("switch", "acquirer", request("000002"))
+
+        assert house.until(lambda: house.watch.streams == 0)
+
+    def test_one_too_many(self, house: SmallHouse) -> None:
+        house.watch.streams = STREAMS_MAX
+
+        with house.client() as client:
+            refused = client.get("/messages/stream")
+
+        house.watch.streams = 0
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+
+    def test_a_house_that_stops_ends_its_streams(self) -> None:
+        with small_house() as opened:
+            client = opened.client()
+            answer = client.send(client.build_request("GET", "/messages/stream"), stream=True)
+            lines = answer.iter_lines()
+            assert next(lines) == ": the stream is open"
+
+        assert list(lines) == [""]
+        client.close()
+
+    def test_no_such_node(self, house: SmallHouse) -> None:
+        with house.client() as client:
+            assert client.get("/messages/stream", params={"node": "nobody"}).status_code == 404
