@@ -124,7 +124,9 @@ class DutyWorker:
             self._trying -= 1
             for ended in self._watches.pop(taken.duty.charge, ()):
                 ended.set()
-            if not is_done or self._resting:
+            # What did not arrive rests from now on, not only from the next look on.
+            self._resting += not is_done
+            if self._resting:
                 self.wake()
 
     async def _watch_the_clock(self) -> None:

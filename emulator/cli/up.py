@@ -165,5 +165,6 @@ def _where(ready: dict[str, Any]) -> list[str]:
         lines.append(f"{'gateway':<11} {ready['gateway_url']}/v1")
         lines.append(f"{'secret key':<11} {ready['secret_key']}")
         lines.append(f"{'public key':<11} {ready['publishable_key']}")
+        lines.append(f"{'operator':<11} {ready['gateway_url']}/emu/v1  {ready['operator_key']}")
         lines.append("up; `cardrails cards` lists the test cards; Ctrl-C stops")
     return [line.rstrip() for line in lines]

@@ -85,6 +85,11 @@ _VELOCITY = Decline(
 _UNSUPPORTED = Decline(
     "card_declined", "card_not_supported", "Your card does not support this type of purchase.", CONFIRM_DATA
 )
+_AUTHENTICATION = Decline(
+    "authentication_required",
+    "authentication_required",
+    "Your card was declined. This transaction requires authentication.",
+)
 _CURRENCY = Decline("card_declined", "currency_not_supported", "Your card does not support this currency.")
 
 DECLINES: dict[str, Decline] = {
@@ -128,7 +133,7 @@ DECLINES: dict[str, Decline] = {
     "93": _declined("transaction_not_allowed"),
     "94": _declined("duplicate_transaction"),
     "96": PROCESSING_ERROR,
-    "1A": _declined("authentication_required"),
+    "1A": _AUTHENTICATION,
     "N7": _WRONG_CVC,
     "R0": _declined("revocation_of_authorization", NEVER),
     "R1": _declined("revocation_of_all_authorizations", NEVER),

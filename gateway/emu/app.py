@@ -16,7 +16,7 @@ from gateway.emu.faults import faults
 from gateway.emu.hosts import cards, hosts
 from gateway.emu.keys import keys
 from gateway.emu.messages import messages
-from gateway.emu.problems import ProblemDocument, answer_problem, guard
+from gateway.emu.problems import ProblemDocument, answer_problem, documented, guard
 from gateway.emu.seed import seed
 from gateway.emu.traces import traces
 
@@ -107,7 +107,9 @@ def _described(app: FastAPI) -> dict[str, Any]:
     problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= {**problem.pop("$defs"), "ProblemDocument": problem}
     for item in document["paths"].values():
-        for operation in item.values():
+        for method, operation in item.items():
+            if method == "post":
+                operation["responses"] |= {str(status): what for status, what in documented(413).items()}
             # FastAPI takes nulls out of examples, and null is what some of them are about.
             (answer,) = (one for code, one in operation["responses"].items() if code.startswith("2"))
             for content in answer["content"].values():

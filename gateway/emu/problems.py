@@ -83,6 +83,7 @@ _EXAMPLES = {
     401: "the operator's key is needed: Authorization: Bearer KEY",
     404: "no such node: nobody",
     409: "the clock is at version 3 already",
+    413: "a body has at most 65536 bytes",
     422: "query.limit: Input should be greater than or equal to 1",
     502: "switch: the control port refused the gateway",
     503: "switch: its control port does not answer (ConnectError)",

@@ -97,6 +97,37 @@ class TestPayments:
         assert shop.ask("events.retrieve", events[0]["id"]) == events[0]
 
 
+class TestSetups:
+    """A card is set up for later, after its issuer was asked, and pays without its owner."""
+
+    def test_a_card_is_set_up_and_pays_off_session(self, shop: Shop) -> None:
+        customer = shop.ask("customers.create")["id"]
+        setup = shop.ask("setup_intents.create", customer=customer, usage="off_session")
+        token = shop.ask("tokens.create", card=CARD)["id"]
+        method = shop.ask("payment_methods.create", type="card", card={"token": token})["id"]
+
+        confirmed = shop.ask("setup_intents.confirm", setup["id"], payment_method=method)
+        paid = shop.pay(900, customer=customer, payment_method=method, off_session=True)
+
+        assert (setup["status"], confirmed["status"]) == ("requires_payment_method", "succeeded")
+        assert (paid["status"], paid["payment_method"]) == ("succeeded", method)
+        assert [kept["id"] for kept in shop.all("setup_intents.list", customer=customer)] == [setup["id"]]
+
+    def test_a_card_that_its_issuer_refuses_is_not_set_up(self, shop: Shop) -> None:
+        card = {**CARD, "number": "4000000000000002"}
+        method = shop.ask("payment_methods.create", type="card", card=card)["id"]
+
+        refused = shop.refused("setup_intents.create", payment_method=method, confirm=True)
+
+        assert (refused.kind, refused.status, refused.error["code"]) == ("Card", 402, "card_declined")
+        assert refused.error["setup_intent"]["status"] == "requires_payment_method"
+
+    def test_a_setup_is_given_up(self, shop: Shop) -> None:
+        setup = shop.ask("setup_intents.create")
+
+        assert shop.ask("setup_intents.cancel", setup["id"])["status"] == "canceled"
+
+
 class TestObjects:
     """Objects are changed, emptied and deleted as each client writes it on the wire."""
 

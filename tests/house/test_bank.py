@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -91,8 +91,15 @@ class TestMoney:
         def holdings() -> list[Holding]:
             return asker.ask(lambda bank: bank.holdings(merchant)) or []
 
-        assert running.eventually(lambda: running.state("gateway")["duties_open"] == 0)
-        (row,) = running.control.call("GET", "acquirer", "bank/unpresented", "bank:read")["unpresented"]
+        def unpresented() -> list[dict[str, Any]]:
+            rows: list[dict[str, Any]] = running.control.call("GET", "acquirer", "bank/unpresented", "bank:read")[
+                "unpresented"
+            ]
+            return rows
+
+        # The capture travels after the shop has its answer.
+        assert running.eventually(lambda: len(unpresented()) == 1)
+        (row,) = unpresented()
         bookings = asker.ask(lambda bank: bank.bookings([row["rrn"], "000000000000"]))
 
         assert paid.status == "succeeded"

@@ -158,7 +158,7 @@ class SmallHouse:
         builds: dict[str, tuple[Any, Any]] = {
             "gateway": (_GatewaysEnd, MetaData()),
             "acquirer": (lambda: build_acquirer(dialect("pos-bcd87"), dialect("net-bin87"), shops), ACQUIRER),
-            "switch": (partial(build_switch, stands_in=False, breaks=False), SWITCH),
+            "switch": (partial(build_switch, stands_in=False, breaks=False, rewrites=False), SWITCH),
             **{
                 name: (partial(build_issuer, dialect(speaks), IssuerRules(name=name)), ISSUER)
                 for name, speaks in spoken.items()
