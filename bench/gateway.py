@@ -18,26 +18,36 @@ from typing import Any, NamedTuple
 
 import anyio
 
+from banks.issuer.config import shipped_cards
 from bench.figures import Figure, percentile, progress, ratio_of, table
 from bench.processes import CARDRAILS, BenchError, Contender, address_of, contender, topology_on_free_ports
 from bench.shoppers import Answers, Shoppers, open_shoppers, post
+from gateway.virtual import names_of
 from node.clock import system_entropy
 from node.control_access import service_secret
 
-CONNECTIONS = 16
+CONNECTIONS = (16, 64)
 ROUNDS = 5
 ROUND_S = 1.5
 HALF_LOAD_S = 5.0
 WARM_UP = 300
 ALONE = 100
+REST_S, RESTING_S, REST_WITHIN_S = 0.2, 0.02, 20.0
+"""A process rests once it has used less than `RESTING_S` of `REST_S` seconds."""
 EMPTY = (sys.executable, "-m", "bench.empty_post")
 HOUSE_NODES = ("hsm", "issuer-a", "issuer-b", "switch", "acquirer")
-PATH = (
-    "POST /v1/payment_intents, confirm=true, pm_card_visa or pm_card_mastercard, own Idempotency-Key each, and its "
-    "capture as an advice; gateway (uvicorn, uvloop, httptools) in its own process; HSM, acquirer, switch, issuer A or "
-    "B in one process, loopback TCP; AES-CMAC, kept messages, SQLite synchronous=NORMAL; client in its own process"
+_WAY = (
+    "gateway (uvicorn, uvloop, httptools) in its own process; HSM, acquirer, switch, issuer A or B in one process, "
+    "loopback TCP; AES-CMAC, kept messages, SQLite synchronous=NORMAL; client in its own process"
 )
-_METHODS = ("pm_card_visa", "pm_card_mastercard")
+PATHS = {
+    "automatic": "POST /v1/payment_intents, confirm=true, every shipped card that approves and has a name, own "
+    f"Idempotency-Key each, and its capture as an advice, from the gateway to the issuer; {_WAY}",
+    "manual": f"the same with capture_method=manual: authorised, held and answered, and no capture; {_WAY}",
+}
+_STATUSES = {"automatic": "succeeded", "manual": "requires_capture"}
+METHODS = tuple(names_of(card.pan)[0] for card in shipped_cards() if card.about == "approved" and names_of(card.pan))
+"""Every shipped card that simply approves and has a name, on both issuers; advices of one card keep their order."""
 
 
 class Shop(NamedTuple):
@@ -54,8 +64,10 @@ class Shop(NamedTuple):
 
 
 @contextmanager
-def shop(launcher: Sequence[str] = CARDRAILS, folder: Path | None = None) -> Iterator[Shop]:
-    """Run a house and a gateway on a folder, temporary unless it is given; `launcher` starts the gateway."""
+def shop(
+    launcher: Sequence[str] = CARDRAILS, folder: Path | None = None, house_launcher: Sequence[str] = CARDRAILS
+) -> Iterator[Shop]:
+    """Run a house and a gateway on a folder, temporary unless it is given; each is started by its launcher."""
     with ExitStack() as running:
         if folder is None:
             folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="cardrails-bench-")))
@@ -64,7 +76,7 @@ def shop(launcher: Sequence[str] = CARDRAILS, folder: Path | None = None) -> Ite
         # Before either of them begins: both would make it.
         service_secret(folder / "data", system_entropy)
         house_nodes = [argument for node in HOUSE_NODES for argument in ("--node", node)]
-        house = running.enter_context(contender([*CARDRAILS, *common, *house_nodes]))
+        house = running.enter_context(contender([*house_launcher, *common, *house_nodes]))
         gateway = running.enter_context(contender([*launcher, *common, "--node", "gateway"]))
         # Only now: the acquirer is ready once the gateway has signed on.
         house.line()
@@ -72,9 +84,11 @@ def shop(launcher: Sequence[str] = CARDRAILS, folder: Path | None = None) -> Ite
 
 
 class Counter:
-    """Makes checkout requests, none twice."""
+    """Makes checkout requests, none twice; `capture` is their capture method, `series` what their keys begin with."""
 
-    def __init__(self, secret_key: str) -> None:
+    def __init__(self, secret_key: str, capture: str = "automatic", series: str = "bench") -> None:
+        self.capture = capture
+        self._series = series
         self._secret_key = secret_key
         self._numbers = count()
 
@@ -86,10 +100,10 @@ class Counter:
         headers = {
             "authorization": f"Bearer {self._secret_key}",
             "content-type": "application/x-www-form-urlencoded",
-            "idempotency-key": f"bench-{number}",
+            "idempotency-key": f"{self._series}-{number}",
         }
-        method = _METHODS[number % len(_METHODS)]
-        body = f"amount=1999&currency=usd&payment_method={method}&confirm=true"
+        method = METHODS[number % len(METHODS)]
+        body = f"amount=1999&currency=usd&payment_method={method}&confirm=true&capture_method={self.capture}"
         return post("/v1/payment_intents", address, headers, body.encode("ascii"))
 
 
@@ -103,7 +117,7 @@ class Measured(NamedTuple):
 
 
 def check_paid(answers: Answers) -> None:
-    """Make sure that every checkout was paid.
+    """Make sure that every checkout was paid, or held where it is captured by hand.
 
     Raises
     ------
@@ -111,14 +125,34 @@ def check_paid(answers: Answers) -> None:
         One was not.
     """
     for status, body in zip(answers.statuses, answers.bodies, strict=True):
-        if status != 200 or json.loads(body).get("status") != "succeeded":
+        paid = json.loads(body) if status == 200 else {}
+        if paid.get("status") != _STATUSES.get(paid.get("capture_method", "")):
             raise BenchError(f"a checkout was answered HTTP {status}")
 
 
+async def rest(shop: Shop) -> None:
+    """Wait until nothing is under way: captures follow their answers, and are part of a checkout's price.
+
+    Raises
+    ------
+    BenchError
+        They go on working.
+    """
+    with anyio.move_on_after(REST_WITHIN_S):
+        used, before = 1.0, shop.gateway.cpu_s() + shop.house.cpu_s()
+        while used >= RESTING_S:
+            await anyio.sleep(REST_S)
+            now = shop.gateway.cpu_s() + shop.house.cpu_s()
+            used, before = now - before, now
+        return
+    raise BenchError("the house does not come to rest")
+
+
 async def buy(shop: Shop, shoppers: Shoppers, requests: list[bytes], rate: float | None = None) -> Measured:
-    """Send checkouts, at a rate or as fast as they are answered, and check the answers."""
+    """Send checkouts, at a rate or as fast as they are answered, wait for their captures, and check the answers."""
     before = shop.gateway.cpu_s(), shop.house.cpu_s()
     answers = await (shoppers.shop(requests) if rate is None else shoppers.arrive(requests, rate))
+    await rest(shop)
     used = shop.gateway.cpu_s() - before[0], shop.house.cpu_s() - before[1]
     check_paid(answers)
     size = len(requests)
@@ -135,76 +169,94 @@ async def do_nothing(empty: Contender, shoppers: Shoppers, requests: list[bytes]
     return Measured(len(requests) / answers.took_s, answers.latencies_s, 1e6 * used / len(requests))
 
 
-class Outcome(NamedTuple):
-    """All rounds, the open loop at half of their rate, and one customer alone."""
+class Rounds(NamedTuple):
+    """All rounds of one kind of checkout, and of the empty POST between them, with as many connections."""
 
+    capture: str
+    connections: int
     ours: list[Measured]
     theirs: list[Measured]
-    half: Measured
-    alone: Measured
+
+    def figures(self) -> list[Figure]:
+        """Return its lines of the table."""
+        kind = f"{'checkouts' if self.capture == 'automatic' else 'checkouts that only hold'}, {self.connections} conn."
+        path, pairs = PATHS[self.capture], list(zip(self.ours, self.theirs, strict=True))
+        latencies = [latency for item in self.ours for latency in item.latencies_s]
+        return [
+            Figure(
+                f"{kind} over REST",
+                f"{median(item.rate for item in self.ours):.0f}/s",
+                path,
+                peer=f"empty POST {median(item.rate for item in self.theirs):.0f}/s",
+                ratio=ratio_of([mine.rate / other.rate for mine, other in pairs]),
+                aim="0.06, then 0.10",
+            ),
+            Figure(
+                f"{kind}: processor time of the gateway",
+                f"{median(item.cpu_us for item in self.ours):.0f} us",
+                path,
+                peer=f"empty POST {median(item.cpu_us for item in self.theirs):.0f} us",
+                ratio=ratio_of([mine.cpu_us / other.cpu_us for mine, other in pairs]),
+            ),
+            Figure(
+                f"{kind}: processor time of HSM, acquirer, switch, issuers",
+                f"{median(item.house_cpu_us for item in self.ours):.0f} us",
+                path,
+            ),
+            Figure(f"{kind}: latency", _latency(latencies), path),
+        ]
 
 
-async def run_rounds(shop: Shop, empty: Contender, url: str) -> Outcome:
-    """Alternate the two servers; both get the same kind of request. Then half of the load, then one customer."""
-    counter = Counter(shop.ready["secret_key"])
-    shoppers, idlers = await open_shoppers(shop.address, CONNECTIONS), await open_shoppers(address_of(url), CONNECTIONS)
+async def run_rounds(shop: Shop, empty: Contender, url: str, capture: str, connections: int) -> Rounds:
+    """Alternate the two servers; both get the same kind of request."""
+    counter = Counter(shop.ready["secret_key"], capture, f"{capture}-{connections}")
+    shoppers, idlers = await open_shoppers(shop.address, connections), await open_shoppers(address_of(url), connections)
     await buy(shop, shoppers, counter.checkouts(shop.address, WARM_UP))
     warm = await buy(shop, shoppers, counter.checkouts(shop.address, WARM_UP))
     idle = await do_nothing(empty, idlers, counter.checkouts(address_of(url), 2_000))
     sizes = max(100, int(warm.rate * ROUND_S)), int(idle.rate * ROUND_S)
-    ours, theirs = [], []
+    rounds = Rounds(capture, connections, [], [])
     for number in range(ROUNDS):
-        progress(f"gateway: round {number + 1} of {ROUNDS}, {sizes[0]} checkouts, {sizes[1]} empty posts")
-        ours.append(await buy(shop, shoppers, counter.checkouts(shop.address, sizes[0])))
-        theirs.append(await do_nothing(empty, idlers, counter.checkouts(address_of(url), sizes[1])))
-    rate = median(item.rate for item in ours) / 2
-    progress(f"gateway: open loop at {rate:.0f} a second")
-    half = await buy(shop, shoppers, counter.checkouts(shop.address, int(rate * HALF_LOAD_S)), rate)
-    single = await open_shoppers(shop.address, 1)
-    alone = await buy(shop, single, counter.checkouts(shop.address, ALONE))
-    for group in (shoppers, idlers, single):
+        progress(f"gateway, {capture}, {connections}: round {number + 1} of {ROUNDS}, {sizes[0]} checkouts")
+        rounds.ours.append(await buy(shop, shoppers, counter.checkouts(shop.address, sizes[0])))
+        rounds.theirs.append(await do_nothing(empty, idlers, counter.checkouts(address_of(url), sizes[1])))
+    for group in (shoppers, idlers):
         group.close()
-    return Outcome(ours, theirs, half, alone)
+    return rounds
+
+
+async def run_steady(shop: Shop, rate: float) -> list[Figure]:
+    """Let checkouts arrive at `rate` a second, then one customer alone."""
+    progress(f"gateway: open loop at {rate:.0f} a second")
+    counter, path = Counter(shop.ready["secret_key"], series="steady"), PATHS["automatic"]
+    shoppers, single = await open_shoppers(shop.address, CONNECTIONS[0]), await open_shoppers(shop.address, 1)
+    half = await buy(shop, shoppers, counter.checkouts(shop.address, int(rate * HALF_LOAD_S)), rate)
+    alone = await buy(shop, single, counter.checkouts(shop.address, ALONE))
+    for group in (shoppers, single):
+        group.close()
+    return [
+        Figure(
+            f"latency of a checkout, open loop at half of the rate with {CONNECTIONS[0]} ({half.rate:.0f}/s)",
+            _latency(half.latencies_s),
+            path,
+        ),
+        Figure("latency of a checkout, one connection", _latency(alone.latencies_s), path),
+    ]
+
+
+async def run(shop: Shop, empty: Contender) -> list[Figure]:
+    """Measure everything."""
+    url = empty.line().strip()
+    kinds = [(capture, connections) for capture in PATHS for connections in CONNECTIONS]
+    rounds = [await run_rounds(shop, empty, url, *kind) for kind in kinds]
+    steady = await run_steady(shop, median(item.rate for item in rounds[0].ours) / 2)
+    return [*(line for found in rounds for line in found.figures()), *steady]
 
 
 def figures() -> list[Figure]:
     """Measure and return the lines of the table."""
     with shop() as running, contender(EMPTY) as empty:
-        url = empty.line().strip()
-        outcome = anyio.run(run_rounds, running, empty, url, backend_options={"use_uvloop": True})
-    ours, theirs, half, alone = outcome
-    latencies = [latency for item in ours for latency in item.latencies_s]
-    empty_rate = f"empty POST {median(item.rate for item in theirs):.0f}/s"
-    empty_cost = f"empty POST {median(item.cpu_us for item in theirs):.0f} us"
-    return [
-        Figure(
-            f"checkouts over REST, {CONNECTIONS} connections",
-            f"{median(item.rate for item in ours):.0f}/s",
-            PATH,
-            peer=empty_rate,
-            ratio=ratio_of([mine.rate / other.rate for mine, other in zip(ours, theirs, strict=True)]),
-            aim="0.06, then 0.10",
-        ),
-        Figure(
-            "processor time of one checkout: gateway",
-            f"{median(item.cpu_us for item in ours):.0f} us",
-            PATH,
-            peer=empty_cost,
-            ratio=ratio_of([mine.cpu_us / other.cpu_us for mine, other in zip(ours, theirs, strict=True)]),
-        ),
-        Figure(
-            "processor time of one checkout: HSM, acquirer, switch, issuer",
-            f"{median(item.house_cpu_us for item in ours):.0f} us",
-            PATH,
-        ),
-        Figure(f"latency of a checkout, {CONNECTIONS} connections", _latency(latencies), PATH),
-        Figure(
-            f"latency of a checkout, open loop at half of that rate ({half.rate:.0f}/s)",
-            _latency(half.latencies_s),
-            PATH,
-        ),
-        Figure("latency of a checkout, one connection", _latency(alone.latencies_s), PATH),
-    ]
+        return anyio.run(run, running, empty, backend_options={"use_uvloop": True})
 
 
 def _latency(latencies_s: Sequence[float]) -> str:

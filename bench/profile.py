@@ -2,6 +2,7 @@
 
     python -m bench.profile iso --window 64      as `bench.iso_path` does; --window 1 is a lone authorisation
     python -m bench.profile gateway --window 16  as `bench.gateway` does; the gateway's process alone
+    python -m bench.profile house --window 16    the same load; the process of the HSM and the banks alone
     python -m bench.profile switch               as `bench.switch` does, with MACs: the switch's process alone
     python -m bench.profile issuer               as `bench.banks` does: one issuer with its HSM in its process
 
@@ -50,11 +51,11 @@ async def drive_iso(house: iso_path.House, requests: int, window: int) -> iso_pa
     return measured
 
 
-async def drive_gateway(shop: gateway.Shop, requests: int, window: int) -> gateway.Measured:
-    """Warm up, start counting, send one load of checkouts."""
+async def drive_gateway(shop: gateway.Shop, requests: int, window: int, sampled: int) -> gateway.Measured:
+    """Warm up, start counting in the process `sampled`, send one load of checkouts."""
     shoppers, counter = await open_shoppers(shop.address, window), gateway.Counter(shop.ready["secret_key"])
     await gateway.buy(shop, shoppers, counter.checkouts(shop.address, WARM_UP))
-    os.kill(shop.gateway.pid, signal.SIGUSR1)
+    os.kill(sampled, signal.SIGUSR1)
     measured = await gateway.buy(shop, shoppers, counter.checkouts(shop.address, requests))
     shoppers.close()
     return measured
@@ -74,8 +75,13 @@ def run(kind: str, requests: int, window: int, folder: Path) -> Measured:
     if kind == "iso":
         with iso_path.iso_house(launcher) as house:
             return anyio.run(drive_iso, house, requests, window, backend_options={"use_uvloop": True})
+    if kind == "house":
+        with gateway.shop(house_launcher=launcher) as shop:
+            return anyio.run(
+                drive_gateway, shop, requests, window, shop.house.pid, backend_options={"use_uvloop": True}
+            )
     with gateway.shop(launcher) as shop:
-        return anyio.run(drive_gateway, shop, requests, window, backend_options={"use_uvloop": True})
+        return anyio.run(drive_gateway, shop, requests, window, shop.gateway.pid, backend_options={"use_uvloop": True})
 
 
 def report(seen: dict[str, Any], measured: Measured, length: int) -> str:
@@ -91,7 +97,7 @@ def report(seen: dict[str, Any], measured: Measured, length: int) -> str:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("kind", choices=("iso", "gateway", "switch", "issuer"))
+    arguments.add_argument("kind", choices=("iso", "gateway", "house", "switch", "issuer"))
     arguments.add_argument("--requests", type=int, default=REQUESTS)
     arguments.add_argument("--window", type=int, default=iso_path.WINDOW)
     arguments.add_argument("--lines", type=int, default=LINES, help="of each table")

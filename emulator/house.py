@@ -11,20 +11,23 @@ from urllib.parse import urlsplit
 import anyio
 from anyio.abc import TaskStatus
 
+from emulator.emptying import empty_wanted, want_empty
 from emulator.keys import merchant_keys, operator_key, write_private
 from emulator.neighbours import find_controls
-from emulator.topology import NODE_NAMES, PARTIES, Topology
+from emulator.topology import NODE_NAMES, PARTIES, Topology, at_addresses
 from emulator.wiring import Place, Started, start_node
 from iso.errors import CardrailsError, ConfigError
 from node.clock import Entropy, Wall, system_entropy, wall_clock
 from node.control import control_app, service_secret
 from node.http import HttpServer
+from node.journal import DatabaseUrl
 from node.message_store import LIMIT_MAX, Query
 from node.pipes import split_url
 from node.runtime import DRAIN_S
 
 DEFAULT_DATA_DIR = Path(".cardrails")
 READY_FILE = "ready.json"
+BANKS = ("acquirer", "issuer-a", "issuer-b")
 _POLL_S = 0.01
 _NEWEST = Query(limit=LIMIT_MAX, newest=True)
 
@@ -44,6 +47,8 @@ class House:
         Existing folder with the nodes' databases, one file each.
     names
         Which nodes; all by default.
+    restarts
+        Whether whoever runs it starts it again once a reset is wanted; see `wait_reset`.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class House:
         data_dir: Path,
         names: Sequence[str] = NODE_NAMES,
         *,
+        restarts: bool = False,
         wall: Wall = wall_clock,
         entropy: Entropy = system_entropy,
     ) -> None:
@@ -63,6 +69,8 @@ class House:
         self.secret = service_secret(data_dir, entropy)
         self._entropy = entropy
         self._control: HttpServer | None = None
+        self._restarts = restarts
+        self._reset = anyio.Event()
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Start every node, then serve until cancelled. Started once all listen; see `wait_ready` for signed on.
@@ -72,9 +80,12 @@ class House:
         CardrailsError
             A port or a database is in use, a file is wrong, or a node stopped because a commit failed.
         """
+        empty_wanted(self.data_dir, self.names)
         async with anyio.create_task_group() as tasks:
             for name in self.names:
                 self.nodes[name] = await start_node(name, self.place, tasks)
+                if self._restarts:
+                    self.nodes[name].controlled.empty = self._empty
             controlled = {name: started.controlled for name, started in self.nodes.items()}
             self._control = HttpServer(control_app(controlled, self.secret), self._control_address())
             self._control.bind()
@@ -101,6 +112,37 @@ class House:
                 await anyio.sleep(_POLL_S)
             return
         raise NotReadyError(f"not ready after {within_s:g} s; no sign-on at: {', '.join(self._missing())}")
+
+    async def wait_reset(self) -> None:
+        """Wait until somebody wants it empty: stop it then, and run one `at_home` in the same folder."""
+        await self._reset.wait()
+
+    def at_home(self) -> Topology:
+        """Return its topology with the ports that it has: who is started again is found where it was."""
+        assert self._control is not None, "the house has not started"
+        if len(self.names) < len(NODE_NAMES):
+            # A part of a house cannot choose its ports, or the others would not find it.
+            return self.topology
+        return at_addresses(self.topology, self.place.addresses, self._control.url)
+
+    def _empty(self) -> list[str]:
+        """Have every node here begin again, empty.
+
+        Raises
+        ------
+        ConfigError
+            A bank's books are on a database server.
+        """
+        for name in self.names:
+            if isinstance(self.place.books(name) if name in BANKS else None, DatabaseUrl):
+                rule = "a reset empties folders, and these books are on a database server"
+                raise ConfigError("topology", f"nodes.{name}.database", "(a server)", rule)
+        want_empty(self.data_dir, self.names)
+        for started in self.nodes.values():
+            # From here on it is the next house that is waited for.
+            started.controlled.is_ready = lambda: False
+        self._reset.set()
+        return self.names
 
     async def drain(self, within_s: float = DRAIN_S) -> bool:
         """Stop in good order, from the shops' end inwards: sign off, take nothing new, wait for what is under way.

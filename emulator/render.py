@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping
 
 from emulator.explain import Explanation, Part, Piece
-from iso import Dialect, IsoError
-from iso.private import parse_private
+from gateway.core.telling import private_tags
+from iso import Dialect
 
 PRIVATE_NAMES = {
     "01": "CVV2",
@@ -37,31 +37,9 @@ def message_lines(mti: str, fields: Mapping[int, str], spoken: Dialect, indent: 
     return lines
 
 
-def compact_lines(fields: Mapping[int, str], width: int = 112, indent: str = "   ") -> list[str]:
-    """Return a message as wrapped text, `DE value` after `DE value`; DE 48 by its tags."""
-    words = []
-    for element in sorted(fields):
-        tags = _private_tags(fields[element]) if element == 48 else {}
-        words += [f"48.{tag} {value}" for tag, value in tags.items()] or [f"{element} {fields[element].strip()}"]
-    lines, line = [], indent
-    for word in words:
-        if len(line) + len(word) > width:
-            lines.append(line.rstrip())
-            line = indent
-        line += f"{word}   "
-    return [*lines, line.rstrip()]
-
-
 def _private_lines(text: str, indent: str) -> list[str]:
-    tags = _private_tags(text)
+    tags = private_tags(text)
     return [f"{indent}     .{tag} {PRIVATE_NAMES.get(tag, 'private'):<33}  {value}" for tag, value in tags.items()]
-
-
-def _private_tags(text: str) -> dict[str, str]:
-    try:
-        return parse_private(text)
-    except IsoError:
-        return {}
 
 
 _ROW_BYTES = 16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable, Mapping
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,6 @@ from iso.dialects import register
 from iso.money import currency
 from node.fault_ports import FaultRequest
 from node.link_settings import LinkSettings
-from node.pipes import split_url
 from node.saf_settings import SafSettings
 from node.settings import Section, TomlSettings, load, parse
 from node.tls import TlsSettings
@@ -34,11 +34,15 @@ __all__ = [
     "MessagesSection",
     "TlsSection",
     "Topology",
+    "at_addresses",
     "check_node_names",
     "default_text",
     "on_free_ports",
     "read_topology",
 ]
+
+
+_FREE = "127.0.0.1:0"
 
 
 class Deadlines(Section):
@@ -216,13 +220,23 @@ def _register_dialects(path: Path) -> None:
 
 def on_free_ports(topology: Topology) -> Topology:
     """Return the same house with every port left to the operating system."""
+    return _moved(topology, lambda _name, address: _free_pipe(address), _FREE)
+
+
+def at_addresses(topology: Topology, addresses: Mapping[str, str], control_url: str) -> Topology:
+    """Return the same house at the addresses that its nodes have, by name; `hsm/PARTY` and `switch/MEMBER` too."""
+    return _moved(topology, lambda name, address: addresses.get(name, address), control_url.removeprefix("http://"))
+
+
+def _moved(topology: Topology, at: Callable[[str, str], str], control: str) -> Topology:
+    """Return the same house elsewhere: `at` says where from a name and the address that it had."""
     nodes = topology.nodes
-    free = "127.0.0.1:0"
-    hsm = {party: _free_pipe(nodes.hsm.address_of(party)) for party in PARTIES}
-    hsm |= {name: _free_pipe(at) for name, at in (("open", nodes.hsm.open), ("shared", nodes.hsm.shared)) if at}
+    hsm = {party: at(f"hsm/{party}", nodes.hsm.address_of(party)) for party in PARTIES}
+    opened = (("open", nodes.hsm.open), ("shared", nodes.hsm.shared))
+    hsm |= {name: at(f"hsm/{name}", address) for name, address in opened if address}
 
     def moved(section: NodeSection, **changes: str) -> dict[str, object]:
-        return {**section.model_dump(by_alias=True), "control": free, **changes}
+        return {**section.model_dump(by_alias=True), "control": control, **changes}
 
     return Topology(
         durability=topology.durability,
@@ -231,7 +245,7 @@ def on_free_ports(topology: Topology) -> Topology:
         links=topology.links,
         keys=topology.keys,
         saf=topology.saf,
-        control=ControlSection(address=free),
+        control=ControlSection(address=control),
         messages=topology.messages,
         captures=topology.captures,
         tls=topology.tls,
@@ -240,25 +254,27 @@ def on_free_ports(topology: Topology) -> Topology:
         nodes=Nodes.model_validate(
             {
                 "hsm": moved(nodes.hsm, **hsm),
-                "gateway": moved(nodes.gateway, http=free),
-                "acquirer": moved(nodes.acquirer, iso=_free_pipe(nodes.acquirer.iso)),
+                "gateway": moved(
+                    nodes.gateway, http=at("gateway", f"http://{nodes.gateway.http}").removeprefix("http://")
+                ),
+                "acquirer": moved(nodes.acquirer, iso=at("acquirer", nodes.acquirer.iso)),
                 "switch": {
-                    **moved(nodes.switch, iso=_free_pipe(nodes.switch.iso)),
+                    **moved(nodes.switch, iso=at("switch", nodes.switch.iso)),
                     "members": [
-                        {**member.model_dump(), "address": _free_pipe(member.address)}
+                        {**member.model_dump(), "address": at(f"switch/{member.name}", member.address)}
                         for member in nodes.switch.members
                     ],
                 },
-                "issuer-a": moved(nodes.issuer_a, iso=_free_pipe(nodes.issuer_a.iso)),
-                "issuer-b": moved(nodes.issuer_b, iso=_free_pipe(nodes.issuer_b.iso)),
+                "issuer-a": moved(nodes.issuer_a, iso=at("issuer-a", nodes.issuer_a.iso)),
+                "issuer-b": moved(nodes.issuer_b, iso=at("issuer-b", nodes.issuer_b.iso)),
             }
         ),
     )
 
 
 def _free_pipe(url: str) -> str:
-    scheme, _, _ = split_url(url)
-    return f"{scheme}://127.0.0.1:0" if scheme in ("tcp", "tls") else url
+    scheme = url.partition("://")[0]
+    return f"{scheme}://{_FREE}" if scheme in ("tcp", "tls", "http") else url
 
 
 def check_node_names(names: list[str], file: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from gateway.core.access import PUBLISHABLE, SECRET
@@ -17,6 +19,7 @@ from node.link_settings import LinkSettings
 from node.settings import Section
 
 _DAY_S = 24 * 3600
+ResponseCode = Annotated[str, Field(pattern=r"^[0-9A-Z]{2}$")]
 
 
 class GatewayMerchant(Section):
@@ -87,7 +90,10 @@ class GatewayConfig(Section):
     reversal_timeout_s
         How long the acquirer may take to accept a reversal, which it answers at once.
     duty_backoff_first_s, duty_backoff_max_s, duty_lease_s
-        When a reversal is tried again, and when another worker may take it over.
+        When what is owed is tried again, and when another worker may take it over.
+    duty_retry_codes
+        DE 39 (1987) with which the acquirer says that it cannot take an advice now; what it refuses with another one it
+        refuses for good.
     authorised_days, extended_days
         How long an authorisation stands by the business clock, and how long where an extended one was asked for.
     over_capture_percent, has_multicapture, has_increments, has_extended
@@ -119,6 +125,7 @@ class GatewayConfig(Section):
     duty_backoff_first_s: float = Field(default=1.0, gt=0)
     duty_backoff_max_s: float = Field(default=60.0, gt=0)
     duty_lease_s: float = Field(default=60.0, gt=0)
+    duty_retry_codes: tuple[ResponseCode, ...] = tuple(sorted(DutyRules().retry_codes))
     authorised_days: int = Field(default=7, ge=1, le=90)
     extended_days: int = Field(default=30, ge=1, le=90)
     over_capture_percent: int = Field(default=0, ge=0, le=100)
@@ -145,8 +152,13 @@ class GatewayConfig(Section):
         }
 
     def duty_rules(self) -> DutyRules:
-        """Return when reversals are tried again."""
-        return DutyRules(self.duty_lease_s, self.duty_backoff_first_s, self.duty_backoff_max_s)
+        """Return when what is owed is tried again, and when it is not."""
+        return DutyRules(
+            self.duty_lease_s,
+            self.duty_backoff_first_s,
+            self.duty_backoff_max_s,
+            retry_codes=frozenset(self.duty_retry_codes),
+        )
 
     def terms(self) -> Terms:
         """Return the terms on which merchants sell."""

@@ -208,7 +208,12 @@ class GatewayNode:
 
     def view(self) -> dict[str, Any]:
         """Summarise for the control port, without card numbers."""
-        return {"name": self.config.name, "link": self.host.counters(), "duties_open": self._worker.open_count}
+        return {
+            "name": self.config.name,
+            "link": self.host.counters(),
+            "duties_open": self._worker.open_count,
+            "duties_refused": self._worker.refused_count,
+        }
 
     async def traces_of(self, payment: str) -> list[str]:
         """Return the trace ids under which a payment (or one charge of it) went to the network, oldest first."""

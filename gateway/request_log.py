@@ -30,6 +30,7 @@ from gateway.core.request_rows import (
 )
 from gateway.handlers.context import Hsm
 from gateway.store_requests import MemoryRequests, RequestQuery, RequestStore
+from node.clock import Stopwatch, stopwatch
 
 LAG_S = 0.1
 """How long requests gather before they are written: one transaction for all of them."""
@@ -42,7 +43,7 @@ log = structlog.get_logger("gateway")
 
 
 class Asked(NamedTuple):
-    """A request at its begin: business time, and the loop's seconds."""
+    """A request at its begin: business time, and the stopwatch's seconds."""
 
     at: datetime
     began_s: float
@@ -74,6 +75,8 @@ class RequestLog:
         Business time, aware UTC.
     store
         Where rows are kept; memory by default.
+    watch
+        What latencies are measured with.
 
     Attributes
     ----------
@@ -81,8 +84,11 @@ class RequestLog:
         How many requests were not kept, because more came than could be written.
     """
 
-    def __init__(self, business: Callable[[], datetime], store: RequestStore | None = None) -> None:
+    def __init__(
+        self, business: Callable[[], datetime], store: RequestStore | None = None, watch: Stopwatch = stopwatch
+    ) -> None:
         self._business = business
+        self._watch = watch
         self._store: RequestStore = store if store is not None else MemoryRequests()
         self._pending: deque[tuple[Asked, float, Answered]] = deque()
         self._next = self._store.last + 1
@@ -91,7 +97,7 @@ class RequestLog:
 
     def begin(self) -> Asked:
         """Note that a request has come; the HSM commands of its task are its own from here on."""
-        asked = Asked(self._business(), anyio.current_time(), [])
+        asked = Asked(self._business(), self._watch(), [])
         _CURRENT.set(asked)
         return asked
 
@@ -100,7 +106,7 @@ class RequestLog:
         if len(self._pending) >= PENDING_MAX:
             self._pending.popleft()
             self.dropped += 1
-        self._pending.append((asked, anyio.current_time(), answered))
+        self._pending.append((asked, self._watch(), answered))
         self._woken.set()
 
     def find(self, query: RequestQuery) -> list[RequestRow]:
@@ -165,18 +171,19 @@ class RequestLog:
 class LoggedHsm:
     """The HSM's port, noting for each request which commands were asked for it: their codes, never their values."""
 
-    def __init__(self, hsm: Hsm) -> None:
+    def __init__(self, hsm: Hsm, watch: Stopwatch = stopwatch) -> None:
         self._hsm = hsm
+        self._watch = watch
 
     async def call(self, request: Any, timeout_s: float) -> Any:
         """Ask; see `Hsm.call`."""
         asked = _CURRENT.get()
         if asked is None:
             return await self._hsm.call(request, timeout_s)
-        sent_s = anyio.current_time()
+        sent_s = self._watch()
         answer = await self._hsm.call(request, timeout_s)
         code = "" if answer is None else answer.code
-        asked.hsm.append((_command(request), code, sent_s, anyio.current_time()))
+        asked.hsm.append((_command(request), code, sent_s, self._watch()))
         return answer
 
 

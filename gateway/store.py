@@ -22,7 +22,7 @@ from sqlalchemy.pool import StaticPool
 
 from gateway.core.books import Books, T
 from gateway.store_books import SqlBooks
-from node.journal import StoreError, lock_database
+from node.journal import CHECKPOINT_PAGES, StoreError, lock_database
 from node.migrate import upgrade
 
 MIGRATIONS = "gateway.migrations"
@@ -75,7 +75,12 @@ class SqliteStore:
         Another process writes this file.
     """
 
-    _PRAGMAS: ClassVar[Sequence[str]] = ("journal_mode=WAL", "busy_timeout=0", "foreign_keys=ON")
+    _PRAGMAS: ClassVar[Sequence[str]] = (
+        "journal_mode=WAL",
+        "busy_timeout=0",
+        "foreign_keys=ON",
+        f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+    )
 
     def __init__(self, path: Path, *, power_safe: bool = False) -> None:
         self._lock = lock_database(path)

@@ -12,7 +12,7 @@ from gateway.handlers.context import Ports
 from gateway.handlers.duties import Taken, look
 from gateway.handlers.expiring import expire_due
 from gateway.handlers.sending import attempt
-from node.core.duty import DONE
+from node.core.duty import OPEN, REFUSED
 from node.journal import StoreError
 
 ATTEMPTS_MAX = 64
@@ -60,11 +60,17 @@ class DutyWorker:
         self._tasks: TaskGroup | None = None
         self._trying = 0
         self._resting = 0
+        self._refused = 0
 
     @property
     def open_count(self) -> int:
         """How many messages are owed: those that it is at, and those that it saw resting when it last looked."""
         return self._trying + self._resting
+
+    @property
+    def refused_count(self) -> int:
+        """How many messages the acquirer has refused for good, and nobody has had sent again."""
+        return self._refused
 
     @property
     def has_room(self) -> bool:
@@ -108,13 +114,17 @@ class DutyWorker:
         for taken in found.taken:
             self.deliver(*taken)
         self._resting = max(0, found.open_count - self._trying)
+        self._refused = found.refused_count
         return _SWEEP_S if found.next_due_s is None else min(_SWEEP_S, found.next_due_s)
 
     async def _try(self, taken: Taken) -> None:
-        is_done = False
+        is_open = True
         try:
             duty = await attempt(self._ports, taken.duty, taken.record)
-            is_done = duty.state == DONE
+            is_open = duty.state == OPEN
+            if duty.state == REFUSED:
+                self._refused += 1
+                await self._alarm(taken.record)
             if duty.attempts == self._ports.rules.attempts_alarm:
                 log.warning("still not accepted", send=duty.send, attempts=duty.attempts)
         except (ApiError, StoreError) as error:
@@ -125,9 +135,14 @@ class DutyWorker:
             for ended in self._watches.pop(taken.duty.charge, ()):
                 ended.set()
             # What did not arrive rests from now on, not only from the next look on.
-            self._resting += not is_done
+            self._resting += is_open
             if self._resting:
                 self.wake()
+
+    async def _alarm(self, record: SendRecord) -> None:
+        kept = await self._ports.store.read(lambda books: books.get(SendRecord, record.id))
+        code = None if kept is None else kept.result
+        log.error("refused for good", send=record.id, kind=record.kind, code=code, amount=record.amount)
 
     async def _watch_the_clock(self) -> None:
         """End authorisations as business time passes; it may jump, and tells nobody when it does."""

@@ -26,7 +26,7 @@ from hsm_sim.orders import VaultKeys
 from hsm_sim.ports import FRAMING, HostPort
 from hsm_sim.shelf import JournalShelf
 from iso import ConfigError, RemoteProtocolError
-from node.clock import BusinessClock, Entropy, system_entropy
+from node.clock import BusinessClock, Entropy, stopwatch, system_entropy
 from node.core.turn import Turn
 from node.journal import LocalJournal, Rows, StoreError
 from node.pipes import Listener, Pipes
@@ -210,7 +210,7 @@ class HsmNode:
         while True:
             await self._wait(engine.deadline())
             works, self._works = self._works, []
-            now, turn = anyio.current_time(), Turn(self.clock.now())
+            now, began_s, turn = anyio.current_time(), stopwatch(), Turn(self.clock.now())
             for work in works:
                 self._perform(engine, work, now, turn)
             orders = self.vault_keys.carry_out(engine, turn)
@@ -219,7 +219,7 @@ class HsmNode:
             if turn.stores:
                 await self._commit(turn)
             self.turns += 1
-            took_us = round((anyio.current_time() - now) * 1_000_000)
+            took_us = round((stopwatch() - began_s) * 1_000_000)
             for work in works:
                 self.commands.note(turn.at, took_us, work.party, work.frames, [answer.data for answer in work.answers])
                 work.done.set()

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 Wall = Callable[[], datetime]
 """Returns the instant now, timezone-aware UTC."""
+Stopwatch = Callable[[], float]
+"""Returns seconds since some instant, to the microsecond; only differences mean anything."""
 Entropy = Callable[[int], bytes]
 """Returns that many unpredictable bytes."""
 OFFSET_MAX = timedelta(days=100 * 366)
@@ -24,6 +27,11 @@ OFFSET_MAX = timedelta(days=100 * 366)
 def wall_clock() -> datetime:
     """Return the machine's time, timezone-aware UTC."""
     return datetime.now(UTC)  # noqa: TID251 - the one place
+
+
+def stopwatch() -> float:
+    """Return seconds that only ever grow, for latencies: the event loop's own clock may know milliseconds only."""
+    return time.perf_counter()
 
 
 def system_entropy(length_bytes: int) -> bytes:

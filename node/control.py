@@ -22,6 +22,7 @@ from node.control_faults import add_faults
 from node.control_keys import add_keys
 from node.control_messages import add_messages
 from node.control_metrics import add_metrics
+from node.control_reset import add_reset
 from node.control_routes import add_routes
 from node.control_saf import add_saf
 from node.control_totals import add_totals
@@ -79,6 +80,7 @@ def control_app(nodes: Mapping[str, Controlled], secret: str) -> FastAPI:
     add_vault(app, gate)
     add_faults(app, gate)
     add_bank(app, gate)
+    add_reset(app, gate)
     return app
 
 

@@ -138,6 +138,10 @@ class ControlClient:
         answer = self.call("POST", node, "clock", "operate", {"advance_s": by.total_seconds()})
         return datetime.fromisoformat(answer["now"])
 
+    def empty(self, node: str) -> list[str]:
+        """Have the process of a node begin again, empty; return the names of its nodes."""
+        return list(self.call("POST", node, "reset", "operate")["emptied"])
+
     def add_fault(self, node: str, fault: Fault) -> None:
         """Arm a fault on one of a node's links."""
         self.provoke(node, fault._asdict())

@@ -126,7 +126,15 @@ class Controlled:
         Its card file; only an issuer has one.
     acquirer
         Its merchants; only an acquirer has some.
+
+    Attributes
+    ----------
+    empty
+        Begins the nodes of this process again, empty, and returns their names; None if whoever started them does not.
+        CardrailsError if that cannot be.
     """
+
+    empty: Callable[[], list[str]] | None = None
 
     def __init__(
         self,

@@ -17,10 +17,11 @@ from iso.errors import ConfigError
 from node.database_url import DatabaseUrl
 from node.journal_memory import MemoryJournal
 from node.journal_port import Journal, LocalJournal, Rows, StoreError, Stores
-from node.journal_sqlite import SqliteJournal, lock_database
+from node.journal_sqlite import CHECKPOINT_PAGES, SqliteJournal, lock_database
 from node.journal_tables import saf_table, zone_keys_table
 
 __all__ = [
+    "CHECKPOINT_PAGES",
     "DatabaseUrl",
     "Journal",
     "LocalJournal",

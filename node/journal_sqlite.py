@@ -23,6 +23,9 @@ from node.journal_rows import CHUNK_ROWS, Sharing
 from node.journal_sql import look_up_sql, select_sql
 from node.migrate import upgrade
 
+CHECKPOINT_PAGES = 4_000
+"""Pages of the log after which they go into the file (16 MiB): the loop waits for the disk at each such moment."""
+
 _DIALECT = sqlite.dialect()
 
 
@@ -59,6 +62,7 @@ class SqliteJournal:
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'NORMAL'}")
         self._database.execute("PRAGMA busy_timeout=0")
+        self._database.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         self._inserts = {name: _insert_sql(table) for name, table in self._tables.items()}
         self._keys = {name: key_of(table) for name, table in self._tables.items() if not table.info.get("append_only")}
         self._queries: dict[tuple[Any, ...], str] = {}

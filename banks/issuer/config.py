@@ -22,8 +22,11 @@ from node.link_settings import LinkSettings
 from node.settings import Section, first_problem
 
 SEED_FILE = "seed_cards.toml"
-CURRENCIES = ("840", "978", "826", "392", "756", "036", "124", "752", "208", "578")
-"""ISO 4217 numeric: every seeded card has an account in each of these."""
+CURRENCIES = (
+    *("840", "978", "826", "392", "756", "036", "124", "752", "208", "578"),
+    *("410", "048", "400", "414", "512", "788"),
+)
+"""ISO 4217 numeric: every seeded card has an account in each of these; some have no decimals, some three."""
 
 
 _PAN_RULE = "must be 13 to 19 digits with a valid check digit"

@@ -12,6 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from banks.core.cards import Card, account_name
+from banks.core.causes import Cause as Outcome
+from banks.core.reasons import Reason
 from banks.core.requests import REQUESTS, RequestRow
 from banks.core.scripts import ANY_REQUEST, ScriptRow
 from banks.desk import BooksDesk, account_view, scan
@@ -33,6 +35,8 @@ _CAUSES: dict[Adjusted, Cause] = {
     Adjusted.AMOUNT_REFUSED: "invalid",
     Adjusted.NO_ANSWER: "silent",
 }
+_BECAUSE = {cause.name: cause.value for kind in (Reason, Outcome) for cause in kind}
+"""What the reason of a row means, in words."""
 _HIDDEN = frozenset({"pin_value", "pin_table", "pin_validation", "avs_address", "avs_postcode"})
 """Columns that no answer shows: what a PIN is verified with, and where the cardholder lives."""
 
@@ -191,7 +195,8 @@ def _script_view(script: ScriptRow) -> dict[str, Any]:
 
 
 def _request_view(row: RequestRow) -> dict[str, Any]:
-    return {name: value for name, value in row._asdict().items() if name not in ("key", "answer")}
+    columns = {name: value for name, value in row._asdict().items() if name not in ("key", "answer")}
+    return {**columns, "because": _BECAUSE.get(row.reason, "")}
 
 
 def _section(pan: str, columns: Mapping[str, Any], balance_minor: int) -> CardSection:

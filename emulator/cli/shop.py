@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import httpx
 
 from emulator.hops import hops_of
-from emulator.render import compact_lines, message_lines
+from emulator.render import message_lines
+from gateway.core.telling import compact_lines
 from iso import IsoError, dialect
 from iso.money import format_amount
 

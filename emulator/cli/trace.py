@@ -12,18 +12,17 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
-from emulator.render import compact_lines, dim, wants_colour
+from emulator.render import dim, wants_colour
 from emulator.running import add_house, answering, control_of
-from gateway.core import timeline
+from gateway.core.telling import headline, message_lines, remark_line, story_lines
 from gateway.core.trail import Trail, View
-from gateway.emu.story import Story, tell
+from gateway.emu.story import tell
 from iso.errors import CardrailsError, ConfigError
 from node.clock import wall_clock
 from node.control_client import ControlClient
 
 POLL_S = 2
 """How long a node is asked to wait for messages before it is asked again."""
-_HEX_WIDTH = 96
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,74 +65,21 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({**story._asdict(), "steps": story.steps()}))
     else:
-        print("\n".join(story_lines(story, with_bytes=arguments.bytes)) or "nothing is kept of it")
+        paint = dim if wants_colour() else str
+        lines = story_lines(story.steps(), with_bytes=arguments.bytes, paint=paint)
+        print("\n".join(lines) or "nothing is kept of it")
         for node in story.silent:
             print(f"{node} did not answer: what it knows is missing", file=sys.stderr)
     return 1 if story.is_empty else 0
-
-
-def story_lines(story: Story, *, with_bytes: bool) -> list[str]:
-    """Return everything about a payment for people, a step after the other."""
-    lines: list[str] = []
-    for number, step in enumerate(story.steps(), 1):
-        kind = step["step"]
-        if kind == timeline.ISO:
-            lines += _message_lines(number, step, with_bytes=with_bytes)
-        elif kind == timeline.REMARK:
-            lines.append(f"{number:>3}  {_remark(step)}")
-        else:
-            lines.append(f"{number:>3}  {step['at'][11:26]:<15}  {step['node']:<9}    {_SHORT[kind](step)}")
-    return lines
-
-
-def _http(step: View) -> str:
-    error = f"  {step['error']}" if step["error"] else ""
-    return f"{step['method']} {step['path']}  {step['status']}{error}  {step['latency_ms']:.2f} ms  {step['request']}"
-
-
-def _hsm(step: View) -> str:
-    return f"HSM command {step['command']}  {step['code'] or 'no answer'}  {step['latency_ms']:.2f} ms"
-
-
-def _ledger(step: View) -> str:
-    way = f"{step['account']}  {step['other']}".rstrip()
-    return f"{step['kind']}  {step['amount_minor']}  {way}  {step['hold'] or step['reference']}"
-
-
-_SHORT = {timeline.HTTP: _http, timeline.HSM: _hsm, timeline.LEDGER: _ledger}
 
 
 def trail_lines(trail: Trail, *, with_bytes: bool) -> list[str]:
     """Return a payment for people: both sides of every hop, in order, and the remarks where they were made."""
     lines: list[str] = []
     for number, message in enumerate(trail.messages, 1):
-        lines += _message_lines(number, message, with_bytes=with_bytes)
-    lines += [f"  !  {_remark(remark)}" for remark in trail.remarks]
+        lines += message_lines(number, message, with_bytes=with_bytes)
+    lines += [f"  !  {remark_line(remark)}" for remark in trail.remarks]
     return lines
-
-
-def _message_lines(number: int, message: View, *, with_bytes: bool) -> list[str]:
-    fields = {int(de): value for de, value in message["fields"].items()}
-    lines = [f"{number:>3}  {_headline(message)}", *compact_lines(fields, indent="       ")]
-    return [*lines, *_hex_lines(message["hex"])] if with_bytes else lines
-
-
-def _headline(message: View) -> str:
-    arrow = "->" if message["direction"] == "out" else "<-"
-    code = message.get("fields", {}).get("39", "")
-    latency = f"  {message['latency_ms']:.2f} ms" if "latency_ms" in message else ""
-    where = f"{message['node']:<9} {arrow} {message['link']}"
-    what = f"{message.get('mti', '????')}  {code:<3}  {message['dialect']:<10} {message['bytes']:>4} bytes"
-    return f"{message['at'][11:26]}  {where:<22} {what}{latency}"
-
-
-def _remark(remark: View) -> str:
-    return f"{remark['at'][11:26]}  {remark['node']:<9}  {remark['link']:<10}  {remark['kind']}: {remark['detail']}"
-
-
-def _hex_lines(text: str) -> list[str]:
-    rows = [f"       {text[at : at + _HEX_WIDTH]}" for at in range(0, len(text), _HEX_WIDTH)]
-    return [dim(row) for row in rows] if wants_colour() else rows
 
 
 def _nodes(names: list[str], client: ControlClient) -> list[str]:
@@ -187,10 +133,10 @@ def _belongs(message: View, names: dict[str, set[str]]) -> bool:
 
 def _line(message: View) -> str:
     if message["direction"] == "note":
-        return _remark(message)
+        return remark_line(message)
     fields = message.get("fields", {})
     names = "  ".join(f"{name} {fields[de]}" for name, de in (("STAN", "11"), ("RRN", "37")) if de in fields)
-    return f"{_headline(message)}  {names}".rstrip()
+    return f"{headline(message)}  {names}".rstrip()
 
 
 def _live(client: ControlClient, nodes: list[str], ends_at: datetime | None) -> Iterator[View]:

@@ -8,7 +8,8 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -86,27 +87,39 @@ def run_async(start: Callable[[], object]) -> None:
 
 
 def _run(arguments: argparse.Namespace, topology: Topology, names: list[str], data_dir: Path) -> int:
-    house = House(topology, data_dir, names)
     ready_files = [data_dir / (READY_FILE if len(names) > 1 else f"ready-{names[0]}.json")]
     if arguments.ready_file is not None:
         ready_files.append(arguments.ready_file)
+    next_topology: Topology | None = topology
+    announce: Callable[[House], Awaitable[None]] = partial(_announce, arguments)
+    while next_topology is not None:
+        next_topology = _live(House(next_topology, data_dir, names, restarts=True), ready_files, announce)
+        announce = _say_nothing
+    if not arguments.json:
+        print("stopped", flush=True)
+    return 0
 
+
+def _live(house: House, ready_files: list[Path], announce: Callable[[House], Awaitable[None]]) -> Topology | None:
+    """Run a house until it is stopped, or until a reset is wanted: then return where the next one is to be."""
     written: list[Path] = []
+    next_topology: list[Topology] = []
 
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_stop_on_signal, house, tasks.cancel_scope)
             await tasks.start(house.run)
-            if names == list(NODE_NAMES):
+            tasks.start_soon(_begin_again, house, next_topology, tasks.cancel_scope)
+            if house.names == list(NODE_NAMES):
                 await house.wait_ready(READY_WITHIN_S)
             else:
                 # The peers of a part of the house may come whenever they like, and may be the user's own.
-                print(f"{', '.join(names)}: listening; waiting for sign-on", file=sys.stderr, flush=True)
+                print(f"{', '.join(house.names)}: listening; waiting for sign-on", file=sys.stderr, flush=True)
                 await house.wait_ready(inf)
             for file in ready_files:
                 house.write_ready(file)
                 written.append(file)
-            await _announce(house, arguments)
+            await announce(house)
             await anyio.sleep_forever()
 
     try:
@@ -115,9 +128,15 @@ def _run(arguments: argparse.Namespace, topology: Topology, names: list[str], da
         # Only what this process wrote: a second house that never started must not hide the first.
         for file in written:
             file.unlink(missing_ok=True)
-    if not arguments.json:
-        print("stopped", flush=True)
-    return 0
+    return next_topology[0] if next_topology else None
+
+
+async def _begin_again(house: House, next_topology: list[Topology], scope: anyio.CancelScope) -> None:
+    """Stop in good order once a reset is wanted, and say where the next house is to be."""
+    await house.wait_reset()
+    await house.drain()
+    next_topology[:] = [house.at_home()]
+    scope.cancel()
 
 
 async def _stop_on_signal(house: House, scope: anyio.CancelScope) -> None:
@@ -138,7 +157,11 @@ async def _stop_on_signal(house: House, scope: anyio.CancelScope) -> None:
                 tasks.start_soon(drain)
 
 
-async def _announce(house: House, arguments: argparse.Namespace) -> None:
+async def _say_nothing(_house: House) -> None:
+    """Announce nothing: a house that begins again has its addresses and keys of before."""
+
+
+async def _announce(arguments: argparse.Namespace, house: House) -> None:
     ready = house.ready_info()
     if arguments.json:
         print(json.dumps(ready), flush=True)

@@ -166,6 +166,7 @@ class _Adapter:
             raise access.refusal(caller.kind, caller.hint, caller.account.id, endpoint.kind, endpoint.access)
         ticket = _ticket(request, caller, tree, request_id)
         params = read(endpoint.spec, tree)
+        access.check_parameters(caller.kind, params)
         paths = [path for path in params.get("expand") or () if self._class != SEARCH or path != TOTAL_COUNT]
         expanded = check_paths(endpoint.kind, paths, is_list=endpoint.is_list)
         access.check_expansion(*who, caller.hint, caller.account.id, expanded)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from gateway.core.access import PUBLISHABLE
 from gateway.core.api_keys import digest_of, hint_of, is_live, key_id
 from gateway.core.books import Books, Store
-from gateway.core.errors import ApiError
+from gateway.core.errors import ApiError, excerpt
 from gateway.core.obligations import micros
 from gateway.core.records_account import AccountRow, ApiKey
 from gateway.handlers.context import Account
@@ -187,8 +187,8 @@ class KeyRing:
         row = await self._store.read(lambda books: books.get(AccountRow, identifier))
         if row is None or row.account != key.account:
             message = (
-                f"The provided key '{key.hint}' does not have access to account '{identifier[:100]}' (or that account "
-                "does not exist). Application access may have been revoked."
+                f"The provided key '{key.hint}' does not have access to account '{excerpt(identifier)}' (or that "
+                "account does not exist). Application access may have been revoked."
             )
             raise ApiError(403, message, code="account_invalid")
         self._served[key.account, identifier] = row

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 
 from gateway.core.cards import carries_card_number
 from gateway.core.claims import KEY_MAX
-from gateway.core.errors import IDEMPOTENCY_ERROR, ApiError
+from gateway.core.errors import IDEMPOTENCY_ERROR, ApiError, excerpt
 from gateway.core.forms import Tree, grow, parse_form
 from gateway.core.multipart import parse_multipart
 
@@ -19,6 +19,8 @@ QUERY_MAX_BYTES = 16_384
 IDEMPOTENT_METHODS = ("POST", "DELETE")
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(?:\.[a-z0-9_]{1,32})?(?:; ?[\w.=-]{1,64}){0,10}", re.ASCII)
+_LENGTH = re.compile(r"[0-9]+")
+_LENGTH_DIGITS = 18
 _PRINTABLE = re.compile(r"[ -~]*")
 
 
@@ -91,7 +93,7 @@ def check_version(request: Request) -> None:
     """
     named = request.headers.get("stripe-version")
     if named is not None and not is_version(named):
-        raise ApiError(400, f"Invalid Stripe API version: {named[:100]}")
+        raise ApiError(400, f"Invalid Stripe API version: {excerpt(named)}")
 
 
 def is_version(text: str) -> bool:
@@ -102,11 +104,14 @@ def is_version(text: str) -> bool:
 async def _body(request: Request, most: int) -> bytes:
     pieces, length = [], 0
     is_cut = False
+    announced = request.headers.get("content-length", "")
+    if _LENGTH.fullmatch(announced) and (len(announced) > _LENGTH_DIGITS or int(announced) > most):
+        raise _too_long(most)
     try:
         async for piece in request.stream():
             length += len(piece)
             if length > most:
-                raise ApiError(413, f"Invalid request: the body is longer than {most} bytes.")
+                raise _too_long(most)
             pieces.append(piece)
     except ClientDisconnect:
         is_cut = True
@@ -114,3 +119,7 @@ async def _body(request: Request, most: int) -> bytes:
         # Half of a request must not be carried out as a whole one, though nobody will read the refusal.
         raise ApiError(400, "Invalid request: the body is shorter than announced.")
     return b"".join(pieces)
+
+
+def _too_long(most: int) -> ApiError:
+    return ApiError(413, f"Invalid request: the body is longer than {most} bytes.")

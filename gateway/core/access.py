@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gateway.core.errors import ApiError
+from gateway.core.errors import ApiError, excerpt
 
 SECRET, PUBLISHABLE, RESTRICTED = "secret", "publishable", "restricted"
 KINDS = (SECRET, PUBLISHABLE, RESTRICTED)
@@ -39,6 +39,15 @@ RESOURCES = frozenset(
 
 PUBLIC_EXPANSIONS = frozenset({"payment_method"})
 """What a publishable key may expand."""
+
+SECRET_PARAMETERS = frozenset(
+    {"capture_method", "error_on_requires_action", "payment_method_options", "payment_method_types"}
+)
+"""How a payment is made: not to be said by whoever pays it.
+
+Source: Stripe's API reference marks them "secret key only" in the confirmation of a PaymentIntent (common knowledge;
+the page could not be seen). `off_session` is one, too, and is kept by the table of a payment's states.
+"""
 
 _BLANKS: dict[str, dict[str, Any]] = {
     "payment_intent": {"customer": None, "latest_charge": None, "metadata": {}},
@@ -106,6 +115,28 @@ def check_expansion(kind: str, scopes: Mapping[str, str], hint: str, account: st
             raise refusal(kind, hint, account, resource, READ)
 
 
+def check_parameters(kind: str, names: Iterable[str]) -> None:
+    """Refuse parameters that a publishable key may not give.
+
+    Raises
+    ------
+    ApiError
+        403.
+    """
+    if kind == PUBLISHABLE:
+        for name in names:
+            if name in SECRET_PARAMETERS:
+                raise for_secret_keys(name)
+
+
+def for_secret_keys(name: str) -> ApiError:
+    """Return the 403 for a parameter that a publishable key may not give, or not like this."""
+    message = (
+        f"The parameter `{name}` cannot be given like this with a publishable API key. Please use a secret API key."
+    )
+    return ApiError(403, message, code="secret_key_required", param=name)
+
+
 def public_view(value: Any) -> Any:
     """Return an answer without what a publishable key may not see.
 
@@ -133,7 +164,7 @@ def checked_scopes(scopes: Mapping[str, Any]) -> dict[str, str]:
     """
     for resource, access in scopes.items():
         if resource not in RESOURCES:
-            raise ApiError(400, f"No such resource: '{resource[:100]}'", param="scopes")
+            raise ApiError(400, f"No such resource: '{excerpt(resource)}'", param="scopes")
         if access not in ("none", READ, WRITE):
             raise ApiError(400, f"Invalid scopes[{resource}]: must be one of none, read or write", param="scopes")
     given = {resource: access for resource, access in sorted(scopes.items()) if access != "none"}

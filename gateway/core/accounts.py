@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from gateway.core.bank import Enrolment
 from gateway.core.books import Books
-from gateway.core.errors import ApiError
+from gateway.core.errors import ApiError, excerpt
 from gateway.core.records_account import AccountRow, ApiKey
 from iso.errors import IsoError
 from iso.money import currency
@@ -251,4 +251,4 @@ def _currency(text: str) -> str:
         found = ""
     if found == text.upper():
         return found.lower()
-    raise ApiError(400, f"Invalid currency: {text[:20].lower()}", param="default_currency")
+    raise ApiError(400, f"Invalid currency: {excerpt(text, 20).lower()}", param="default_currency")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.core.errors import ApiError
+from gateway.core.errors import ApiError, excerpt
 from iso.errors import IsoError
 from iso.money import Currency, currency, format_amount
 
@@ -58,7 +58,7 @@ def known_currency(code: str) -> Currency:
     except IsoError:
         found = None
     if found is None or found.alpha != code.upper():
-        raise ApiError(400, f"Invalid currency: {code[:20]}", param="currency")
+        raise ApiError(400, f"Invalid currency: {excerpt(code, 20)}", param="currency")
     return found
 
 

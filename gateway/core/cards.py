@@ -17,10 +17,12 @@ from iso.pan import luhn_valid
 
 BIN_DIGITS = 6
 _YEARS_AHEAD_MAX = 50
+_WORD = re.compile(r"[0-9A-Za-z]*")
+_HEX = frozenset("0123456789abcdefABCDEF ._/-")
 _NUMBER = re.compile(
-    r"(?<![0-9A-Za-z])"
-    r"(?:[0-9]{13,19}|[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{4}|[0-9]{4}([ -])[0-9]{6}\2[0-9]{5})"
-    r"(?![0-9A-Za-z])"
+    r"(?<![0-9])"
+    r"(?:[0-9]{13,19}|[0-9]{4}([ ._/-]{1,3})[0-9]{4}\1[0-9]{4}\1[0-9]{4}|[0-9]{4}([ ._/-]{1,3})[0-9]{6}\2[0-9]{5})"
+    r"(?![0-9])"
 )
 
 
@@ -91,8 +93,8 @@ def product_of(pan: str) -> Product:
 def carries_card_number(text: str) -> bool:
     r"""Whether a text has a card number in it: of a known brand, Luhn-valid, on its own or in the usual groups.
 
-    Looser rules would take order numbers and UUIDs for cards. Digits, spaces and dashes of every script count, and what
-    is not seen does not part them.
+    Looser rules would take order numbers for cards. Digits within a word that is hexadecimal (a digest, a UUID) are no
+    card number. Digits, spaces and dashes of every script count, and what is not seen does not part them.
 
     Examples
     --------
@@ -100,12 +102,30 @@ def carries_card_number(text: str) -> bool:
     (True, False)
     >>> carries_card_number("\uff14\uff12" * 8), carries_card_number("4242\u200b4242\u200b4242\u200b4242")
     (True, True)
+    >>> carries_card_number("card4242424242424242"), carries_card_number("fade4242424242424242")
+    (True, False)
+    >>> carries_card_number("fade4242-4242-4242-4242-0123456789ab"), carries_card_number("no.4242-4242-4242-4242")
+    (False, True)
     """
-    for found in _NUMBER.finditer(text if text.isascii() else _plain(text)):
-        number = found.group().replace(" ", "").replace("-", "")
+    text = text if text.isascii() else _plain(text)
+    word, is_hex = range(0), False
+    for found in _NUMBER.finditer(text):
+        number = "".join(character for character in found.group() if character.isdigit())
         if luhn_valid(number) and product_of(number) is not _UNKNOWN:
-            return True
+            if found.start() not in word or found.end() > word.stop:
+                word = _word_at(text, found.start(), found.end())
+                is_hex = len(word) > len(found.group()) and _HEX.issuperset(text[word.start : word.stop])
+            if not is_hex:
+                return True
     return False
+
+
+def _word_at(text: str, start: int, end: int) -> range:
+    """Return the places of the letters and digits that a number stands among."""
+    while start and text[start - 1].isascii() and text[start - 1].isalnum():
+        start -= 1
+    rest = _WORD.match(text, end)
+    return range(start, end if rest is None else rest.end())
 
 
 def _plain(text: str) -> str:

@@ -77,6 +77,14 @@ def doc_url(code: str) -> str:
     return f"{_DOCUMENTS}/error-codes/{code.replace('_', '-')}"
 
 
+def excerpt(text: str, most: int = 100) -> str:
+    """Return the beginning of a caller's text, for a message.
+
+    Card numbers are masked before it is cut: what is left of one would not be known for one any more.
+    """
+    return mask_text(text)[:most]
+
+
 def unknown_parameters(*params: str) -> ApiError:
     """Return the refusal of parameters that the operation does not know; the first of them is to blame."""
     message = f"Received unknown parameter{'s' if len(params) > 1 else ''}: {', '.join(params)}"

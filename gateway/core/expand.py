@@ -238,4 +238,4 @@ def _step(kind: str, parts: list[str]) -> tuple[str, list[str]]:
 
 def _refused(path: str | None, instead: str | None = None) -> ApiError:
     hint = "" if instead is None else f" You may want to try expanding '{instead}' instead."
-    return ApiError(400, f"This property cannot be expanded ({path}).{hint}", param="expand")
+    return ApiError(400, f"This property cannot be expanded ({path or ''}).{hint}", param="expand")

@@ -23,6 +23,10 @@ Printed from `gateway/core/intents.py` by `python -m gateway.core.intents_page`;
 A pair that is not in the table is refused with `payment_intent_unexpected_state`. An authorisation that nobody has
 answered is a doubt: its void (0420) is repeated until it is accepted, and then the payment has failed. Captures and
 voids are advices: they are durable with the change of state, and repeated (0221, 0421) until they are accepted.
+
+If the acquirer refuses one for good, no state changes: [saf.md](saf.md). A capture that was refused no longer counts in
+`amount_received`, and can be made again while the payment is `requires_capture`. A payment in doubt whose void was
+refused stays `processing` until an operator has had it sent again.
 """
 
 _MODES = """

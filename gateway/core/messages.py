@@ -20,8 +20,12 @@ ECOMMERCE_CONDITION = "59"
 APPROVED = "00"
 _POSTCODE_LENGTH, _LINE1_LENGTH = 9, 40
 
-ACKNOWLEDGED_CODES = {VOID: frozenset({"00", "25"}), CAPTURE: frozenset({"00"})}
-"""DE 39 that ends the duty of an advice. 25 of a void: there never was anything to undo."""
+ACKNOWLEDGED_CODES = {VOID: frozenset({"00", "25", "94"}), CAPTURE: frozenset({"00", "94"})}
+"""DE 39 that takes an advice. 25 of a void: there never was anything to undo; 94: it has been taken already.
+
+Of any other kind every answer is the end. Of an advice, what is neither here nor in `DutyRules.retry_codes` refuses it
+for good.
+"""
 
 
 class Cryptogram(NamedTuple):

@@ -14,6 +14,7 @@ from gateway.core.increments import conclude_increment, undone_increment
 from gateway.core.payments import conclude, reversed_payment
 from gateway.core.records import SendRecord
 from gateway.core.refunds import conclude_refund, unanswered_refund
+from gateway.core.refusals import refuse_capture, refuse_void
 from gateway.core.render import Shape
 from gateway.core.responses import Outcome
 from gateway.core.sends import AUTHORISE, CAPTURE, INCREMENT, REFUND, UNKNOWN_RESULT, VERIFY, VOID, At
@@ -36,11 +37,14 @@ class Settling(NamedTuple):
     unanswered
         Notes that an attempt at what is owed had no answer, and returns what the shop is told meanwhile; None if nobody
         waits for it.
+    refused
+        Writes down that an advice will never be taken; None for what any answer ends.
     """
 
     conclude: Callable[[Books, SendRecord, Outcome, At, Terms], Told | None]
     undone: Callable[[Books, SendRecord, At], None] | None = None
     unanswered: Callable[[Books, SendRecord, At], Told] | None = None
+    refused: Callable[[Books, SendRecord, Outcome, At], None] | None = None
 
 
 def _captured(books: Books, record: SendRecord, outcome: Outcome, at: At, terms: Terms) -> None:
@@ -65,8 +69,8 @@ SETTLING: dict[str, Settling] = {
     AUTHORISE: Settling(conclude, reversed_payment),
     INCREMENT: Settling(_incremented, undone_increment),
     VERIFY: Settling(conclude_verification, undone_verification),
-    CAPTURE: Settling(_captured),
-    VOID: Settling(_voided),
+    CAPTURE: Settling(_captured, refused=refuse_capture),
+    VOID: Settling(_voided, refused=refuse_void),
     REFUND: Settling(conclude_refund, unanswered=unanswered_refund),
 }
 """Kind of message to what is done with its outcome."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from gateway.core.cards import carries_card_number
-from gateway.core.errors import ApiError, missing_parameter, unknown_parameters
+from gateway.core.errors import ApiError, excerpt, missing_parameter, unknown_parameters
 from gateway.core.forms import Tree
 
 METADATA_KEYS_MAX = 50
@@ -22,6 +22,7 @@ UNKNOWN_SHOWN_MAX = 10
 """Of the parameters that an operation does not know, so many are named."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 class Field(Protocol):
@@ -56,6 +57,20 @@ class Text(NamedTuple):
         return text or None
 
 
+class Email(NamedTuple):
+    """An email address, as far as can be told without writing to it; "" becomes None."""
+
+    longest: int = 512
+    required: bool = False
+
+    def read(self, value: str | Tree, path: str) -> str | None:
+        """Return the address."""
+        text = Text(self.longest).read(value, path)
+        if text is not None and not _ADDRESS.fullmatch(text):
+            raise ApiError(400, f"Invalid email address: {excerpt(text)}", code="email_invalid", param=path)
+        return text
+
+
 class Choice(NamedTuple):
     """One of `values`."""
 
@@ -87,11 +102,11 @@ class Integer(NamedTuple):
 
     def read(self, value: str | Tree, path: str) -> int:
         """Return the number."""
-        text = _scalar(value, path).strip()
+        text = _scalar(value, path, "integer").strip()
         if text == "":
             raise _empty(path)
         if not _INTEGER.fullmatch(text):
-            shown = "" if self.secret else f": {text[:100]}"
+            shown = "" if self.secret else f": {excerpt(text)}"
             raise ApiError(400, f"Invalid integer{shown}", code="parameter_invalid_integer", param=path)
         number = int(text)
         if number < self.least:
@@ -109,9 +124,9 @@ class Truth(NamedTuple):
 
     def read(self, value: str | Tree, path: str) -> bool:
         """Return the truth value."""
-        text = _scalar(value, path)
+        text = _scalar(value, path, "boolean")
         if text not in ("true", "false"):
-            raise ApiError(400, f"Invalid boolean: {text[:100]}", code="parameter_invalid_boolean", param=path)
+            raise ApiError(400, f"Invalid boolean: {excerpt(text)}", code="parameter_invalid_boolean", param=path)
         return text == "true"
 
 
@@ -250,10 +265,11 @@ def _one_of(values: tuple[str, ...]) -> str:
     return " or ".join(values) if len(values) < 3 else f"{', '.join(values[:-1])}, or {values[-1]}"
 
 
-def _scalar(value: str | Tree, path: str) -> str:
+def _scalar(value: str | Tree, path: str, kind: str = "string") -> str:
     if isinstance(value, str):
         return value
-    raise ApiError(400, f"Invalid string: {path} must be a string.", code="parameter_invalid_string", param=path)
+    message = f"Invalid {kind}: {path} must be {'an' if kind == 'integer' else 'a'} {kind}."
+    raise ApiError(400, message, code=f"parameter_invalid_{kind}", param=path)
 
 
 def _check_no_card(text: str, path: str) -> None:

@@ -150,8 +150,8 @@ class SendRecord(NamedTuple):
     request, claim
         Id and idempotency key of that request.
     result
-        "" while somebody waits for the answer, "owed" while it is a duty, then DE 39, "unknown", "not sent" or
-        "reversed".
+        "" while somebody waits for the answer, "owed" while it is a duty, then DE 39 (also of a refusal), "unknown",
+        "not sent" or "reversed".
     """
 
     id: str
@@ -185,7 +185,8 @@ class SendRecord(NamedTuple):
 class Obligation(NamedTuple):
     """The duty to bring one message to the acquirer until it is answered. Instants are Unix microseconds of wall time.
 
-    `send` names the message; duties of one charge are worked in the order in which they were incurred.
+    `send` names the message; duties of one charge are worked in the order in which they were incurred. `state` is open,
+    done, or refused: nobody will take it as it is. Then `due_at` says since when, and nothing waits for it any more.
     """
 
     send: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.core.parameters import Choice, Field, Hash, Integer, Items, Metadata, Period, Text, Truth
+from gateway.core.parameters import Choice, Email, Field, Hash, Integer, Items, Metadata, Period, Text, Truth
 
 Spec = dict[str, Field]
 
@@ -11,7 +11,7 @@ _ID = Text(255, unsettable=False)
 
 _ADDRESS = Hash({part: Text(500) for part in ("city", "country", "line1", "line2", "postal_code", "state")})
 _BILLING = Hash(
-    {"address": _ADDRESS, "email": Text(512), "name": Text(500), "phone": Text(50), "tax_id": Text(50)},
+    {"address": _ADDRESS, "email": Email(), "name": Text(500), "phone": Text(50), "tax_id": Text(50)},
 )
 _SHIPPING = Hash(
     {
@@ -85,7 +85,7 @@ _CUSTOMER: Spec = {
     "balance": Integer(),
     "business_name": Text(150),
     "description": Text(5_000),
-    "email": Text(512),
+    "email": Email(),
     "individual_name": Text(150),
     "invoice_prefix": Text(12, unsettable=False),
     "invoice_settings": _INVOICE_SETTINGS,
@@ -122,7 +122,7 @@ _CARD_OPTIONS: Spec = {
 _DESCRIBED: Spec = {
     "description": Text(5_000),
     "metadata": Metadata(),
-    "receipt_email": Text(512),
+    "receipt_email": Email(),
     "setup_future_usage": Choice(("off_session", "on_session"), unsettable=True),
     "shipping": _SHIPPING,
     "statement_descriptor": Text(22),
@@ -227,7 +227,7 @@ INTENT_CONFIRM: Spec = {
     **_CONFIRM,
     "capture_method": _CAPTURE,
     "client_secret": _ID,
-    "receipt_email": Text(512),
+    "receipt_email": Email(),
     "setup_future_usage": Choice(("off_session", "on_session"), unsettable=True),
     "shipping": _SHIPPING,
     "payment_method_types": Items(Choice(("card",))),
@@ -267,7 +267,7 @@ _ACCOUNT: Spec = {
             "name": Text(100),
             "product_description": Text(40_000),
             "support_address": _ADDRESS,
-            "support_email": Text(512),
+            "support_email": Email(),
             "support_phone": Text(50),
             "support_url": Text(2_000),
             "url": Text(2_000),
@@ -277,7 +277,7 @@ _ACCOUNT: Spec = {
     "business_type": Choice(("company", "government_entity", "individual", "non_profit"), unsettable=True),
     "capabilities": Hash(dict.fromkeys(("card_payments", "transfers"), _CAPABILITY), unsettable=False),
     "default_currency": Text(20, unsettable=False),
-    "email": Text(512),
+    "email": Email(),
     "metadata": Metadata(),
     "settings": Hash(
         {
@@ -305,14 +305,14 @@ CHARGE_UPDATE: Spec = {
     "description": Text(5_000),
     "fraud_details": Hash({"user_report": Choice(("fraudulent", "safe"), unsettable=True)}, unsettable=False),
     "metadata": Metadata(),
-    "receipt_email": Text(512),
+    "receipt_email": Email(),
     "shipping": _SHIPPING,
     "transfer_group": Text(500, unsettable=False),
     **_EXPAND,
 }
 CHARGE_CAPTURE: Spec = {
     "amount": Integer(1),
-    "receipt_email": Text(512),
+    "receipt_email": Email(),
     "statement_descriptor": Text(22),
     "statement_descriptor_suffix": Text(22),
     "transfer_group": Text(500, unsettable=False),
@@ -321,7 +321,7 @@ CHARGE_CAPTURE: Spec = {
 
 _REFUND: Spec = {
     "amount": Integer(1),
-    "instructions_email": Text(512),
+    "instructions_email": Email(),
     "metadata": Metadata(),
     "reason": Choice(("duplicate", "fraudulent", "requested_by_customer")),
     **_EXPAND,

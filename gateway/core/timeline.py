@@ -1,8 +1,8 @@
 """Everything that happened for a payment, as one list of steps in order.
 
-A step is a flat JSON object with `step` (http, hsm, iso8583, remark, ledger), `at` (business time, ISO 8601) and
-`node`; the rest depends on what it is. Some ledger entries know whole seconds only. A node commits what an answer rests
-on before it answers, so such an entry stands right behind the message that came in before it at its node.
+A step is a flat JSON object with `step` (http, hsm, iso8583, decision, remark, ledger), `at` (business time, ISO
+8601) and `node`; the rest depends on what it is. Some ledger entries know whole seconds only. A node commits what an
+answer rests on before it answers, so such an entry stands right behind the message that came in before it at its node.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 View: TypeAlias = dict[str, Any]
 Steps: TypeAlias = list[View]
 
-HTTP, HSM, ISO, REMARK, LEDGER = "http", "hsm", "iso8583", "remark", "ledger"
+HTTP, HSM, ISO, DECISION, REMARK, LEDGER = "http", "hsm", "iso8583", "decision", "remark", "ledger"
 _GATEWAY = "gateway"
-_RANKS = {HTTP: 0, "in": 1, HSM: 2, LEDGER: 3, "out": 4, REMARK: 5}
-"""Of what has the same instant: a node books between what came in and what it answers."""
+_RANKS = {HTTP: 0, "in": 1, HSM: 2, DECISION: 3, LEDGER: 4, "out": 5, REMARK: 6}
+"""Of what has the same instant: a node decides and books between what came in and what it answers."""
 _REQUEST_DIGITS = frozenset("024")
 """Third digits of an MTI that ask for something or tell something; the others answer."""
 
@@ -26,6 +26,7 @@ def in_order(
     messages: Sequence[View],
     remarks: Iterable[View],
     commands: Iterable[View],
+    decisions: Iterable[View],
     postings: Iterable[View],
 ) -> Steps:
     """Merge what is known of a payment.
@@ -38,6 +39,8 @@ def in_order(
         As the control ports say them; messages in the order in which they crossed.
     commands
         HSM commands of the other nodes, with `node`.
+    decisions
+        What the issuers decided and why, with `node`.
     postings
         Ledger entries with `node`.
     """
@@ -55,6 +58,8 @@ def in_order(
         placed.append(_placed({"step": REMARK, **remark}, placed))
     for command in commands:
         placed.append(_placed({"step": HSM, **command}, placed))
+    for decision in decisions:
+        placed.append(_placed({"step": DECISION, **decision}, placed))
     for posting in postings:
         at, _, number, step = _placed({"step": LEDGER, **posting}, placed)
         is_exact = "." in at

@@ -6,12 +6,14 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.emu import examples
 from gateway.emu.clock import clock
 from gateway.emu.desk import Desk
+from gateway.emu.duties import duties
 from gateway.emu.faults import faults
 from gateway.emu.hosts import cards, hosts
 from gateway.emu.keys import keys
@@ -42,8 +44,8 @@ def build_emu(desk: Desk) -> FastAPI:
         root_path_in_servers=False,
     )
     guard(app)
-    app.add_middleware(_BodyLimit)
-    for rooms in (traces, messages, cards, hosts, clock, faults, keys, seed):
+    app.add_middleware(_BodyGuard)
+    for rooms in (traces, messages, cards, hosts, clock, faults, keys, duties, seed):
         app.include_router(rooms(desk))
 
     def described() -> dict[str, Any]:
@@ -71,8 +73,11 @@ class Faces:
         await self._operators({**scope, "root_path": scope.get("root_path", "") + PREFIX}, receive, send)
 
 
-class _BodyLimit:
-    """Refuses bodies that are longer than any operation takes, before anything is made of them."""
+class _BodyGuard:
+    """Refuses bodies that no operation takes, before anything is made of them: too long, or not said to be JSON.
+
+    A page of somebody else's can have a browser send any body but one that says that it is JSON.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -92,12 +97,20 @@ class _BodyLimit:
                 pieces.append(piece)
         except ClientDisconnect:
             return
+        if length and scope["method"] == "POST" and not _says_json(Headers(scope=scope)):
+            await answer_problem(415, "a body is JSON: Content-Type: application/json")(scope, receive, send)
+            return
         whole: list[Message] = [{"type": "http.request", "body": b"".join(pieces), "more_body": False}]
 
         async def replay() -> Message:
             return whole.pop() if whole else await receive()
 
         await self._app(scope, replay, send)
+
+
+def _says_json(headers: Headers) -> bool:
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or (media_type.startswith("application/") and media_type.endswith("+json"))
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
@@ -109,7 +122,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
     for item in document["paths"].values():
         for method, operation in item.items():
             if method == "post":
-                operation["responses"] |= {str(status): what for status, what in documented(413).items()}
+                operation["responses"] |= {str(status): what for status, what in documented(413, 415).items()}
             # FastAPI takes nulls out of examples, and null is what some of them are about.
             (answer,) = (one for code, one in operation["responses"].items() if code.startswith("2"))
             for content in answer["content"].values():

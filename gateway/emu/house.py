@@ -6,7 +6,9 @@ operators wait and no shop.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import anyio
@@ -48,8 +50,8 @@ class House:
         self._secret = secret
         self._wall = wall
         self._known: dict[str, str] = {}
-        self._client: ControlClient | None = None
-        self._former: list[ControlClient] = []
+        self._line: _Line | None = None
+        self._former: list[_Line] = []
         self._is_closed = False
         self._calls = anyio.CapacityLimiter(CALLS_MAX)
         self._watchers = anyio.CapacityLimiter(WATCHERS_MAX)
@@ -58,6 +60,14 @@ class House:
     def nodes(self) -> list[str]:
         """The nodes that are known, by name."""
         return list(self._urls())
+
+    @property
+    def processes(self) -> list[list[str]]:
+        """The nodes of each process, by control port; those of the gateway's own process come last."""
+        ports: dict[str, list[str]] = {}
+        for node, url in self._urls().items():
+            ports.setdefault(url, []).append(node)
+        return sorted(ports.values(), key=lambda nodes: SUBJECT in nodes)
 
     def named(self, node: str) -> str:
         """Return a node's name if it is one; Problem 404 otherwise."""
@@ -73,16 +83,11 @@ class House:
         ControlError
             A node does not answer, or refuses.
         """
-        client = self._connected()
+        line = self._connected()
 
         def act() -> T:
-            try:
+            with line.use() as client:
                 return work(client)
-            except RuntimeError:
-                if not self._is_closed:
-                    raise
-            # The connections were closed under it: the gateway is stopping.
-            raise ControlError(_STOPPING)
 
         return await anyio.to_thread.run_sync(act, limiter=self._calls)
 
@@ -94,10 +99,11 @@ class House:
         ControlError
             The node does not answer.
         """
-        client = self._connected()
+        line = self._connected()
 
         def wait() -> int:
-            return client.wait_messages(node, after, limit=1, wait_s=wait_s)[1]
+            with line.use() as client:
+                return client.wait_messages(node, after, limit=1, wait_s=wait_s)[1]
 
         # Whoever stops watching does not wait for the thread, which ends by itself.
         return await anyio.to_thread.run_sync(wait, abandon_on_cancel=True, limiter=self._watchers)
@@ -126,23 +132,60 @@ class House:
     def close(self) -> None:
         """Close the connections; whoever asks from here on hears that the gateway is stopping."""
         self._is_closed = True
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-        for client in self._former:
-            client.close()
+        for line in [*self._former, *([self._line] if self._line is not None else [])]:
+            line.close()
+        self._line = None
         self._former.clear()
 
-    def _connected(self) -> ControlClient:
+    def _connected(self) -> _Line:
         if self._is_closed:
             raise ControlError(_STOPPING)
         known = dict(self._urls())
-        if self._client is None or known != self._known:
-            if self._client is not None:
+        if self._line is None or known != self._known:
+            if self._line is not None:
                 # A call may be on its way over it, so it is closed with the others.
-                self._former.append(self._client)
-            self._client, self._known = ControlClient(known, self._secret, self._wall, SUBJECT), known
-        return self._client
+                self._former.append(self._line)
+            self._line, self._known = _Line(ControlClient(known, self._secret, self._wall, SUBJECT)), known
+        return self._line
+
+
+class _Line:
+    """A client that threads use, and that is closed when the last of them has done with it.
+
+    What a thread is just opening when its client is closed would belong to nobody, and stay open.
+    """
+
+    def __init__(self, client: ControlClient) -> None:
+        self._client = client
+        self._users = 0
+        self._is_over = False
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def use(self) -> Iterator[ControlClient]:
+        """Lend the client; ControlError if the gateway is stopping."""
+        with self._lock:
+            if self._is_over:
+                raise ControlError(_STOPPING)
+            self._users += 1
+        try:
+            yield self._client
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            is_last = self._is_over and not self._users
+        if is_last:
+            self._client.close()
+
+    def close(self) -> None:
+        """Lend it no more; close it now, or as soon as nobody uses it."""
+        with self._lock:
+            self._is_over, is_unused = True, not self._users
+        if is_unused:
+            self._client.close()
 
 
 def silent_of(failed: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -98,7 +98,7 @@ class TracePage(BaseModel):
 class StepShown(Shown):
     """One step of a trace; what else it has depends on `step`: docs/reference/emu-api.md."""
 
-    step: Literal["http", "hsm", "iso8583", "remark", "ledger"]
+    step: Literal["http", "hsm", "iso8583", "decision", "remark", "ledger"]
     at: str
     node: str
 
@@ -110,6 +110,12 @@ class TraceShown(BaseModel):
     traces: list[str]
     steps: list[StepShown]
     silent: list[str] = Field(description="Nodes that did not answer: what they know is missing.")
+
+
+class TextAsked(Asked):
+    """`GET /traces/{id}/text`."""
+
+    bytes: bool = Field(default=False, description="With the masked bytes of each message.")
 
 
 class MessagesAsked(Asked):
@@ -298,25 +304,70 @@ class KeyList(BaseModel):
     data: list[KeyShown]
 
 
+class DutiesAsked(Asked):
+    """`GET /duties`: the oldest first. `open`: still being brought; `refused`: nobody will take it as it is."""
+
+    state: Literal["open", "refused"] = "refused"
+    limit: int = Field(default=100, ge=1, le=1_000)
+
+
+class ResendWanted(Wanted):
+    """A message to send again; `send` as the list shows it."""
+
+    send: str = Field(pattern=r"^[A-Za-z0-9_]{1,80}(/[a-z0-9]{1,20}){1,8}$")
+
+
+class DutyShown(BaseModel):
+    """A message that the acquirer has to take, without its card."""
+
+    send: str
+    kind: Literal["capture", "void", "refund"]
+    state: Literal["open", "refused", "done"]
+    attempts: int
+    at: str = Field(description="Wall time: when it is tried next; of what was refused, since when it is.")
+    code: str | None = Field(description="DE 39 of the refusal; null unless it was refused.")
+    account: str
+    payment: str = Field(description="Payment or setup intent.")
+    charge: str
+    amount: int = Field(description="Minor units.")
+    currency: str = Field(description="Numeric.")
+    stan: str
+    rrn: str | None
+    trace: str
+
+
+class DutyList(BaseModel):
+    """What is owed."""
+
+    data: list[DutyShown]
+
+
 class SeedWanted(Wanted):
-    """Payments to make for a merchant, each with the next of the test cards that have names."""
+    """What to make for a merchant: customers, each with a card, and payments of theirs in turn.
+
+    Each payment is made with the next of the test cards that have names, so that some are declined.
+    """
 
     account: Identifier
-    payments: Whole = Field(default=10, ge=1, le=100)
+    customers: Whole = Field(default=0, ge=0, le=100)
+    payments: Whole = Field(default=10, ge=0, le=100)
     amount: Whole = Field(default=1_999, ge=100, le=999_999)
 
 
 class SeedShown(BaseModel):
-    """The payments that were made: how many ended in which status, and their ids."""
+    """What was made: ids of customers and payments, and how many payments ended in which status or decline code."""
 
+    customers: list[str]
     payments: list[str]
     statuses: dict[str, int]
 
 
 class ResetWanted(Wanted):
-    """What to put back: provoked `faults` of all nodes, scripted outcomes (`scripts`) of the issuers."""
+    """What to put back: provoked `faults` of all nodes, scripted outcomes (`scripts`) of issuers, or `everything`."""
 
-    what: list[Literal["faults", "scripts"]] = Field(default=["faults", "scripts"], min_length=1, max_length=2)
+    what: list[Literal["faults", "scripts", "everything"]] = Field(
+        default=["faults", "scripts"], min_length=1, max_length=3
+    )
 
 
 class KeptShown(BaseModel):

@@ -20,6 +20,7 @@ from iso.masks import mask_text
 from node.control_client import ControlError
 
 MEDIA_TYPE = "application/problem+json"
+_METHOD = 405
 _SHOWN = frozenset({400, 404, 409, 413, 422})
 """What a node says about a call is passed on; its other refusals are the gateway's own trouble."""
 
@@ -84,6 +85,7 @@ _EXAMPLES = {
     404: "no such node: nobody",
     409: "the clock is at version 3 already",
     413: "a body has at most 65536 bytes",
+    415: "a body is JSON: Content-Type: application/json",
     422: "query.limit: Input should be greater than or equal to 1",
     502: "switch: the control port refused the gateway",
     503: "switch: its control port does not answer (ConnectError)",
@@ -124,8 +126,12 @@ def guard(app: FastAPI) -> None:
         return answer_problem(422, f"{flaws[0]['where']}: {flaws[0]['problem']}", errors=flaws)
 
     @app.exception_handler(HTTPException)
-    async def unrouted(_request: Request, error: Exception) -> JSONResponse:
+    async def unrouted(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        if error.status_code == _METHOD:
+            # The router knows one method of an address at a time; all of them may be tried.
+            allowed = _methods_of(app, request)
+            return answer_problem(_METHOD, f"this address takes {allowed}", {"Allow": allowed})
         # FastAPI says 400 of a body that is not even text; every other flaw of a body is 422.
         status = 422 if error.status_code == 400 else error.status_code
         return answer_problem(status, str(error.detail), dict(error.headers or {}))
@@ -133,6 +139,22 @@ def guard(app: FastAPI) -> None:
     @app.exception_handler(CardrailsError)
     async def unable(_request: Request, error: Exception) -> JSONResponse:
         return answer_problem(503, str(error))
+
+
+def _methods_of(app: FastAPI, request: Request) -> str:
+    """Return the methods that a request's address takes, as the description of the API has them."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", "")).split("/")
+    described = app.openapi()["paths"]
+    found = {
+        method.upper() for template, item in described.items() if _fits(template.split("/"), path) for method in item
+    }
+    return ", ".join(sorted(found)) or "GET"
+
+
+def _fits(template: list[str], path: list[str]) -> bool:
+    return len(template) == len(path) and all(
+        part == given or part.startswith("{") for part, given in zip(template, path, strict=True)
+    )
 
 
 class GuardedRoute(APIRoute):

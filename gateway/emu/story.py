@@ -6,8 +6,8 @@ books. All of it comes through the control ports, masked. It imports no web fram
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from gateway.core.timeline import Steps, in_order
 from gateway.core.trail import View, follow_names
@@ -20,6 +20,9 @@ STATEMENT_PAGES_MAX = 5
 STATEMENT_LINES = 200
 """A posting is looked for among that many pages of the newest entries of an account, of so many lines."""
 _NO_BANK = 404
+_DECISION = ("at", "mti", "code", "reason", "because", "amount_minor", "currency")
+Kept: TypeAlias = tuple[str, str, dict[str, Any]]
+"""A bank, the name under which it was asked for a payment, and what it has stored."""
 _GATEWAY, _HSM = "gateway", "hsm"
 WINDOWS_MAX = 60
 """Stretches of work of one payment for which the HSM is asked; the first."""
@@ -39,6 +42,8 @@ class Story(NamedTuple):
     commands
         What the other nodes asked of the HSM, each with its `node`: between a message that came in and the next that
         went out. They are joined by time, so that of a busy node those of other payments are among them.
+    decisions
+        What the issuers answered, and which of their rules said so, each with its `node`.
     postings
         Ledger entries at the banks, each with its `node`.
     silent
@@ -50,6 +55,7 @@ class Story(NamedTuple):
     messages: list[View]
     remarks: list[View]
     commands: list[View]
+    decisions: list[View]
     postings: list[View]
     silent: list[str]
 
@@ -60,7 +66,7 @@ class Story(NamedTuple):
 
     def steps(self) -> Steps:
         """Return everything that happened, in order; see `gateway.core.timeline`."""
-        return in_order(self.requests, self.messages, self.remarks, self.commands, self.postings)
+        return in_order(self.requests, self.messages, self.remarks, self.commands, self.decisions, self.postings)
 
 
 def tell(client: ControlClient, nodes: Sequence[str], wanted: str | dict[str, str]) -> Story:
@@ -91,8 +97,9 @@ def tell(client: ControlClient, nodes: Sequence[str], wanted: str | dict[str, st
         traces = list(dict.fromkeys(message["trace"] for message in messages if message["trace"]))
         known = [row for trace in traces[-TRACES_MAX:] for row in teller.requests(trace)[1]]
         requests = sorted(known, key=lambda row: row["at"])
-    commands, postings = teller.commands(messages), teller.postings(messages)
-    return Story(traces, requests, messages, remarks, commands, postings, sorted(teller.silent))
+    commands, kept = teller.commands(messages), teller.kept(messages)
+    decisions, postings = _decisions(kept), teller.postings(kept)
+    return Story(traces, requests, messages, remarks, commands, decisions, postings, sorted(teller.silent))
 
 
 class _Teller:
@@ -143,17 +150,21 @@ class _Teller:
                 found[node, one["at"], str(number)] = {"node": node, **shown, "joined": "time"}
         return sorted(found.values(), key=lambda one: (one["at"], one["node"]))
 
-    def postings(self, messages: Sequence[View]) -> list[View]:
-        """Return the entries that the payments of some messages made in the banks' books."""
+    def kept(self, messages: Sequence[View]) -> list[Kept]:
+        """Return what the banks have stored about the payments of some messages."""
         rrns = {rrn for message in messages if (rrn := message["fields"].get("37", "").strip())}
         places = {message["node"] for message in messages}
         nodes = [node for node in self._nodes if node in places]
         kept = [(node, rrn, found) for node in nodes for rrn in sorted(rrns) if (found := self._payment(node, rrn))]
         # An issuer knows a payment by the name that the acquirer's institution, DE 37 and DE 41 give it.
         names = {row["payment"] for _, _, found in kept for row in found.get("requests", []) if row.get("payment")}
-        kept += [
+        return kept + [
             (node, name, found) for node in nodes for name in sorted(names) if (found := self._payment(node, name))
         ]
+
+    def postings(self, kept: Sequence[Kept]) -> list[View]:
+        """Return the entries that some payments made in the banks' books."""
+        undone = {(node, row["at"][:19]): row["at"] for node, row in _rows(kept) if row.get("effect") == "undo"}
         entries: dict[tuple[str, int], View] = {}
         for node, name, found in kept:
             instants = _instants(found)
@@ -161,7 +172,7 @@ class _Teller:
                 for entry in self._entries(node, account, references, since):
                     exact = instants.get(entry["reference"]) or instants.get(_opened_hold(entry), entry["at"])
                     entries.setdefault((node, entry["sequence"]), {**entry, "at": exact})
-        return _settled(sorted(entries.values(), key=lambda entry: (entry["node"], entry["sequence"])))
+        return _settled(sorted(entries.values(), key=lambda entry: (entry["node"], entry["sequence"])), undone)
 
     def _payment(self, node: str, reference: str) -> dict[str, Any]:
         try:
@@ -203,6 +214,20 @@ class _Teller:
             self.silent.add(node)
 
 
+def _rows(kept: Sequence[Kept]) -> list[tuple[str, View]]:
+    return [(node, row) for node, _, found in kept for row in found.get("requests", [])]
+
+
+def _decisions(kept: Sequence[Kept]) -> list[View]:
+    """Return what the issuers decided: a bank that gives a reason is one."""
+    shown = [
+        {"node": node, **{name: row[name] for name in _DECISION}}
+        for node, row in _rows(kept)
+        if row.get("reason") and row["mti"]
+    ]
+    return sorted(shown, key=lambda one: (one["at"], one["node"]))
+
+
 def _windows(messages: Sequence[View]) -> list[tuple[str, str, str]]:
     """Return when the nodes were at work: from each message that came in to the next that went out there."""
     began: dict[str, str] = {}
@@ -229,15 +254,19 @@ def _opened_hold(entry: View) -> str:
     return f"hold {entry['hold']}" if entry["kind"] == "hold" else ""
 
 
-def _settled(entries: list[View]) -> list[View]:
+def _settled(entries: list[View], undone: Mapping[tuple[str, str], str]) -> list[View]:
     """Give an entry that knows its second only the instant of the next one in its book, if that is of this second.
 
-    What a turn does to a hold (void, then hold anew) stands together.
+    What a turn does to a hold (void, then hold anew) stands together. A void that nothing follows is a reversal's:
+    `undone` has their instants by node and second.
     """
     for earlier, later in zip(entries[-2::-1], entries[:0:-1], strict=True):
         is_near = (earlier["node"], earlier["at"][:19]) == (later["node"], later["at"][:19])
         if is_near and "." not in earlier["at"]:
             earlier["at"] = later["at"]
+    for entry in entries:
+        if entry["kind"] == "void" and "." not in entry["at"]:
+            entry["at"] = undone.get((entry["node"], entry["at"][:19]), entry["at"])
     return sorted(entries, key=lambda entry: (entry["at"], entry["node"], entry["sequence"]))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
+from fastapi.responses import PlainTextResponse
 
 from gateway.core.request_rows import shown
+from gateway.core.telling import story_lines
 from gateway.emu.desk import Desk
-from gateway.emu.models import Identifier, TracePage, TracesAsked, TraceShown
+from gateway.emu.models import Identifier, TextAsked, TracePage, TracesAsked, TraceShown
 from gateway.emu.problems import Problem, documented
 from gateway.emu.story import Story, tell
 from gateway.store_requests import RequestQuery
@@ -42,13 +44,33 @@ def traces(desk: Desk) -> APIRouter:
         responses=documented(404, 422, 502, 503),
     )
     async def told(id: Annotated[Identifier, Path(description=_WHAT)]) -> Any:
-        nodes = desk.house.nodes
-        story: Story = await desk.house.ask(lambda client: tell(client, nodes, id))
-        if story.is_empty:
-            raise Problem(404, f"nothing is kept of {id}")
+        story = await _told(desk, id)
         return {"id": id, "traces": story.traces, "steps": story.steps(), "silent": story.silent}
 
+    @router.get(
+        "/traces/{id}/text",
+        operation_id="getTraceText",
+        summary="The same for people, as lines of text",
+        response_class=PlainTextResponse,
+        responses=documented(404, 422, 502, 503),
+    )
+    async def written(
+        id: Annotated[Identifier, Path(description=_WHAT)], asked: Annotated[TextAsked, Query()]
+    ) -> PlainTextResponse:
+        story = await _told(desk, id)
+        lines = story_lines(story.steps(), with_bytes=asked.bytes)
+        lines += [f"{node} did not answer: what it knows is missing" for node in story.silent]
+        return PlainTextResponse("\n".join(lines) + "\n")
+
     return router
+
+
+async def _told(desk: Desk, name: str) -> Story:
+    nodes = desk.house.nodes
+    story: Story = await desk.house.ask(lambda client: tell(client, nodes, name))
+    if story.is_empty:
+        raise Problem(404, f"nothing is kept of {name}")
+    return story
 
 
 _WHAT = "Request id (`req_...`), trace id, or the id of a payment, charge, refund or setup intent."

@@ -12,7 +12,7 @@ from gateway.core import accounts
 from gateway.core.bank import Verdict
 from gateway.core.books import Books
 from gateway.core.claims import Answer
-from gateway.core.errors import API_ERROR, ApiError
+from gateway.core.errors import API_ERROR, ApiError, excerpt
 from gateway.core.events import emit_update
 from gateway.core.parameters import merged_metadata
 from gateway.core.records_account import AccountRow
@@ -93,8 +93,8 @@ def _managed(books: Books, call: Call, identifier: str) -> AccountRow:
     row = books.get(AccountRow, identifier)
     if row is None or call.account.id not in (row.id, row.account):
         message = (
-            f"The provided key does not have access to account '{identifier[:100]}' (or that account does not exist). "
-            "Application access may have been revoked."
+            f"The provided key does not have access to account '{excerpt(identifier)}' (or that account does not "
+            "exist). Application access may have been revoked."
         )
         raise ApiError(403, message, code="account_invalid")
     return row

@@ -1,4 +1,4 @@
-"""What the gateway owes the network is brought there until it is accepted: captures, voids, refunds.
+"""What the gateway owes the network is brought there until it is taken, or refused for good: captures, voids, refunds.
 
 A duty is claimed under a lease, in the books, so that any number of workers share them and a dead worker's duty comes
 back. Of one charge only the oldest open duty is worked, so that what belongs together arrives in order. The acquirer
@@ -19,7 +19,7 @@ from gateway.core.responses import Kind, Outcome
 from gateway.core.sends import CAPTURE, UNSETTLED, At, send_name
 from gateway.handlers.context import Ports
 from gateway.handlers.sending import attempt, settle_claim
-from node.core.duty import OPEN, may_claim
+from node.core.duty import OPEN, REFUSED, may_claim
 
 _LOOK_AT = 16
 _FOR_EVER = 2**62
@@ -35,13 +35,15 @@ class Taken(NamedTuple):
 class Look(NamedTuple):
     """What a worker finds: how many questions nobody waited for, duties it has taken, and when the next one is due.
 
-    `next_due_s` is in seconds of wall time, None if nothing is; `open_count` counts what is owed.
+    `next_due_s` is in seconds of wall time, None if nothing is; `open_count` counts what is owed, `refused_count` what
+    the acquirer has refused for good.
     """
 
     recovered: int
     taken: list[Taken]
     next_due_s: float | None
     open_count: int
+    refused_count: int
 
 
 async def look(ports: Ports, limit: int) -> Look:
@@ -58,7 +60,8 @@ async def look(ports: Ports, limit: int) -> Look:
         recovered = _recovered(books, ports, at)
         taken = _taken(books, ports, ports.holder, at, limit)
         open_count = len(books.find(Obligation, {"state": OPEN}))
-        return Look(recovered, taken, _next_due_s(books, at) if open_count else None, open_count)
+        refused_count = len(books.find(Obligation, {"state": REFUSED}))
+        return Look(recovered, taken, _next_due_s(books, at) if open_count else None, open_count, refused_count)
 
     return await ports.store.write(work)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.core import render
+from gateway.core.access import for_secret_keys
 from gateway.core.amounts import check_amount, known_currency
 from gateway.core.books import Books
 from gateway.core.claims import Answer
@@ -48,11 +49,14 @@ _DETAILS = (
 _AT_ANY_TIME = frozenset({"description", "expand", "metadata", "receipt_email", "shipping", "transfer_group"})
 """What changes nothing about the money, and may be said of a payment in any state."""
 _SAID = ("description", "statement_descriptor", "statement_descriptor_suffix")
+_OF_A_CONFIRMATION = ("error_on_requires_action", "off_session", "return_url")
+_NO = (False, None, "false")
 _DEFAULT_METHODS = {"allow_redirects": "always", "enabled": True}
 
 
 async def create(ports: Ports, call: Call) -> Answer:
     """Create a payment that is confirmed later."""
+    check_unconfirmed(call, "PaymentIntent")
     bringing = await brought(ports, call)
     if isinstance(bringing, Answer):
         return bringing
@@ -255,6 +259,33 @@ def offered(params: Mapping[str, Any]) -> dict[str, Any]:
     if given is not None:
         automatic = {"allow_redirects": given.get("allow_redirects", "always"), "enabled": given["enabled"]}
     return {"payment_method_types": types or ["card"], "automatic_payment_methods": automatic}
+
+
+def check_unconfirmed(call: Call, what: str) -> None:
+    """Refuse what can only be said of a confirmation, of a payment or setup that is created without one.
+
+    Raises
+    ------
+    ApiError
+        400.
+    """
+    for name in _OF_A_CONFIRMATION:
+        if call.params.get(name) not in _NO:
+            message = f"The parameter `{name}` cannot be passed when creating a {what} unless `confirm` is set to true."
+            raise ApiError(400, message, param=name)
+
+
+def check_keeping(call: Call, intent: Intent) -> None:
+    """Refuse a customer who takes back that the card is kept for the shop; to widen it is the customer's to say.
+
+    Raises
+    ------
+    ApiError
+        403.
+    """
+    name, before = "setup_future_usage", json.loads(intent.details).get("setup_future_usage")
+    if call.is_public and before is not None and call.params.get(name, before) not in (before, "off_session"):
+        raise for_secret_keys(name)
 
 
 def check_secret(call: Call, intent: Intent | SetupIntent) -> None:

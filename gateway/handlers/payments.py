@@ -57,6 +57,7 @@ async def confirm(ports: Ports, call: Call) -> Answer:
     def find(books: Books) -> Intent:
         intent = intent_of(books, call, call.identifiers[0])
         intents.check_secret(call, intent)
+        intents.check_keeping(call, intent)
         if next_status(intent.status, "supply") is None:
             raise refusal(intent.status, "confirm", payment_intent(intent))
         return intents.chosen(books, call, intent, bring(books, bringing))

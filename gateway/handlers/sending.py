@@ -15,7 +15,7 @@ from gateway.handlers.context import Ports
 from hsm_sim.requests import MakeCryptogram
 from iso import Message
 from iso.private import PARTIAL_APPROVAL, parse_private
-from node.core.duty import OPEN, failed, fulfilled
+from node.core.duty import DONE, OPEN, REFUSED, DutyRules, failed, fulfilled, refused
 from node.core.steps import NOT_SENT, Silence
 
 ACCEPTED = "00"
@@ -60,29 +60,33 @@ async def attempt(ports: Ports, duty: Obligation, record: SendRecord) -> Obligat
     Returns
     -------
     Obligation
-        Done, or open and due later.
+        Done, refused for good, or open and due later.
     """
     # An advice is answered by the acquirer itself, a refund by the issuer.
     timeout_s = ports.timeouts.acquirer_s if record.kind == REFUND else ports.timeouts.reversal_s
     answer = await ports.acquirer.request(owed_message(record, duty.attempts), timeout_s)
-    is_done, was_sent, at = has_arrived(record, answer), answer is not NOT_SENT, ports.now()
+    state, was_sent, at = state_after(record, answer, ports.rules), answer is not NOT_SENT, ports.now()
 
     def finish(books: Books) -> Obligation:
         held = books.get(Obligation, duty.send)
         if held is None or held.state != OPEN:
             # The lease ran out while we waited, and somebody else has ended it.
             return held or duty
-        if is_done:
+        settling, told = SETTLING[record.kind], None
+        if state == DONE:
             ended = with_duty(duty, fulfilled(as_duty(duty)))
-            told = SETTLING[record.kind].conclude(books, record, outcome_of(answer), at, ports.terms)
+            told = settling.conclude(books, record, outcome_of(answer), at, ports.terms)
+        elif state == REFUSED:
+            assert settling.refused is not None, "any answer ends what is no advice"
+            ended = with_duty(duty, refused(as_duty(duty), at.wall))
+            settling.refused(books, record, outcome_of(answer), at)
         else:
             ended = with_duty(duty, failed(as_duty(duty), at.wall, ports.rules))
             if not was_sent:
                 # Nothing left: the next attempt is still the first, and not yet a repeat.
                 ended = ended._replace(attempts=duty.attempts - 1)
-            told = None
-            if unanswered := SETTLING[record.kind].unanswered:
-                told = unanswered(books, record, at)
+            if settling.unanswered is not None:
+                told = settling.unanswered(books, record, at)
         if told is not None:
             settle_claim(books, record, Answer(told[0], dumps(told[1])))
         books.put(ended)
@@ -91,12 +95,20 @@ async def attempt(ports: Ports, duty: Obligation, record: SendRecord) -> Obligat
     return await ports.store.write(finish)
 
 
-def has_arrived(record: SendRecord, answer: Message | Silence) -> bool:
-    """Whether an answer ends the duty: an advice has to be accepted, a request only to be answered."""
-    if isinstance(answer, Silence):
-        return False
-    accepted = ACKNOWLEDGED_CODES.get(record.kind)
-    return bool(answer.response_code) if accepted is None else answer.response_code in accepted
+def state_after(record: SendRecord, answer: Message | Silence, rules: DutyRules) -> str:
+    """Return what an attempt makes of its duty: an advice has to be taken, a request only to be answered.
+
+    Returns
+    -------
+    str
+        `DONE`; `OPEN`: it is to be told again; `REFUSED`: nobody will ever take it.
+    """
+    if isinstance(answer, Silence) or not answer.response_code:
+        return OPEN
+    taken = ACKNOWLEDGED_CODES.get(record.kind)
+    if taken is None or answer.response_code in taken:
+        return DONE
+    return OPEN if answer.response_code in rules.retry_codes else REFUSED
 
 
 def settle_claim(books: Books, record: SendRecord, answer: Answer) -> None:

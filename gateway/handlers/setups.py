@@ -39,6 +39,8 @@ _NOTES = frozenset({"description", "expand", "metadata"})
 
 async def create(ports: Ports, call: Call) -> Answer:
     """Create a setup; with `confirm=true` ask the issuer at once."""
+    if not call.params.get("confirm"):
+        intents.check_unconfirmed(call, "SetupIntent")
     bringing = await intents.brought(ports, call)
     if isinstance(bringing, Answer):
         return bringing

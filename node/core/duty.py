@@ -2,7 +2,8 @@
 
 A gateway that does not know the outcome of a payment owes the network a reversal. The duty is written with that
 uncertainty, in one commit. Any worker may claim it for a while; if the worker dies, the lease runs out and another one
-takes over. The peer's host is idempotent, so that two workers at once do no harm.
+takes over. The peer's host is idempotent, so that two workers at once do no harm. What the peer refuses for good ends
+as refused: kept, visible, and open again when somebody asks for it.
 """
 
 from __future__ import annotations
@@ -10,16 +11,21 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-OPEN, DONE = "open", "done"
+OPEN, DONE, REFUSED = "open", "done", "refused"
 
 
 class DutyRules(NamedTuple):
-    """Durations in seconds of wall time; `attempts_alarm` attempts without success raise a warning in the log."""
+    """Durations in seconds of wall time; `attempts_alarm` attempts without success raise a warning in the log.
+
+    `retry_codes` are the values of DE 39 (1987) with which a host says that it cannot take a message now.
+    Source: shared facts, iso8583 3.7.
+    """
 
     lease_s: float = 60.0
     backoff_first_s: float = 1.0
     backoff_max_s: float = 60.0
     attempts_alarm: int = 10
+    retry_codes: frozenset[str] = frozenset({"09", "19", "68", "90", "91", "92", "96"})
 
 
 class Duty(NamedTuple):
@@ -53,3 +59,13 @@ def failed(duty: Duty, now: datetime, rules: DutyRules) -> Duty:
 def fulfilled(duty: Duty) -> Duty:
     """Return the duty done."""
     return duty._replace(state=DONE, leased_until=None, holder=None)
+
+
+def refused(duty: Duty, now: datetime) -> Duty:
+    """Return the duty ended without success; its `due_at` says when."""
+    return duty._replace(state=REFUSED, due_at=now, leased_until=None, holder=None)
+
+
+def reopened(duty: Duty, now: datetime) -> Duty:
+    """Return a refused duty open again, due at once; its attempts go on being counted, so that the next is a repeat."""
+    return duty._replace(state=OPEN, due_at=now)

@@ -42,7 +42,7 @@ class SafRules(NamedTuple):
 class SafEntry:
     """One advice or reversal that has to arrive. `identifier` is unique in the node for ever."""
 
-    __slots__ = ("attempts", "card", "identifier", "in_flight", "link", "message", "state", "stored_at")
+    __slots__ = ("_fields", "attempts", "card", "identifier", "in_flight", "link", "message", "state", "stored_at")
 
     def __init__(self, identifier: str, link: str, card: str, message: Message, stored_at: str) -> None:
         self.identifier = identifier
@@ -53,16 +53,21 @@ class SafEntry:
         self.attempts = 0
         self.stored_at = stored_at
         self.in_flight = False
+        self._fields = ""
 
     def row(self) -> Row:
         """Return the entry in the column order of the `saf` table."""
-        fields = json.dumps({str(de): value for de, value in self.message.fields.items()}, separators=(",", ":"))
+        if not self._fields:
+            # Once: an entry is stored with every change of its state, and its message never changes.
+            self._fields = json.dumps(
+                {str(de): value for de, value in self.message.fields.items()}, separators=(",", ":")
+            )
         return (
             self.identifier,
             self.link,
             self.card,
             self.message.mti,
-            fields,
+            self._fields,
             self.state,
             self.attempts,
             self.stored_at,
@@ -74,7 +79,7 @@ class SafEntry:
         identifier, link, card, mti, fields, state, attempts, stored_at = row
         message = Message(mti, {int(de): value for de, value in json.loads(fields).items()})
         entry = cls(identifier, link, card, message, stored_at)
-        entry.state, entry.attempts = state, attempts
+        entry.state, entry.attempts, entry._fields = state, attempts, fields
         return entry
 
     def next_message(self) -> Message:

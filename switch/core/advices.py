@@ -78,6 +78,7 @@ class Advices:
         mti = leg.mti[:3] + "0"
         identifier = f"{mti}/{leg.names.business}"
         leg.see(Cause.TAKEN_OVER)
+        book.opened[identifier] = leg.pan
         book.saf.put(SafEntry(identifier, leg.issuer, leg.queue, Message(mti, elements), turn.at.isoformat()), turn)
         leg.answer = {15: elements[15]}
         book.end(leg, TAKEN, turn)

@@ -64,6 +64,7 @@ class Book:
         "legs",
         "links",
         "network_ids",
+        "opened",
         "pin_places",
         "routes",
         "rules",
@@ -101,6 +102,8 @@ class Book:
         self.deadlines: Deadlines[Leg] = Deadlines()
         self.by_card: dict[CardKey, Leg] = {}
         self.by_key: dict[tuple[str, InFlightKey], Leg] = {}
+        self.opened: dict[str, str] = {}
+        """Card numbers of SAF entries that this very turn has put there; forgotten at its end."""
         self.pin_places: Callable[[str, bool], tuple[str, ...]] = lambda link, aes: ()
         """Places of the PIN keys that a member may use just now, while its key changes: the one in use comes first."""
 

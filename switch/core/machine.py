@@ -129,6 +129,8 @@ class SwitchMachine(Host):
                 self._answers.silence(leg, now, turn)
         super().expire(now, turn)
         self.book.totals.flush(turn)
+        # What waits longer waits without its card number.
+        self.book.opened.clear()
 
     def deadline(self) -> float | None:
         """Return when `expire` next may have work."""
@@ -227,7 +229,11 @@ class SwitchMachine(Host):
     # Store-and-forward
 
     def on_saf_due(self, entry: SafEntry, now: float, turn: Turn) -> None:
-        """Open the card of an entry whose turn has come."""
+        """Send an entry whose turn has come; its card is opened first, unless it was in this very turn."""
+        pan = self.book.opened.pop(entry.identifier, "")
+        if pan:
+            self._send_opened(entry, pan, now, turn)
+            return
         turn.ask("hsm", SafKey(entry.identifier), reopen_request(entry.message), self.book.rules.hsm_timeout_s)
 
     def on_saf_ended(self, entry: SafEntry, answer: Message | None, now: float, turn: Turn) -> None:
@@ -250,11 +256,14 @@ class SwitchMachine(Host):
             )
             self.saf.answered(identifier, refusal_code(value.code), now, turn)
         else:
-            message = self.saf.sending(entry, turn)
-            changes = {2: value.pan}
-            if message.mti_class == "4":
-                changes[7] = sending_time(message, turn.at)
-            self.send_saf(entry, message.with_fields(changes), now, turn)
+            self._send_opened(entry, value.pan, now, turn)
+
+    def _send_opened(self, entry: SafEntry, pan: str, now: float, turn: Turn) -> None:
+        message = self.saf.sending(entry, turn)
+        changes = {2: pan}
+        if message.mti_class == "4":
+            changes[7] = sending_time(message, turn.at)
+        self.send_saf(entry, message.with_fields(changes), now, turn)
 
     def view(self) -> dict[str, Any]:
         """Return a summary for the control port: plain values, no card number."""

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.gateway import Gateway, Shop, all_events, open_shop, step
-from tests.support.oracle import Oracle
+from tests.support.gateway import Gateway, Shop, check_events, open_shop
 
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    opened, oracle = Gateway(), Oracle()
+    opened = Gateway()
     yield opened
-    oracle.see_events(step(all_events(opened.store)))
-    oracle.verdict()
+    check_events(opened.store)
 
 
 @pytest.fixture(params=["memory", "sqlite"])

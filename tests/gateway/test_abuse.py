@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from gateway.api.routes import ENDPOINTS, Endpoint
 from gateway.core import specs
 from gateway.core.errors import ApiError
+from gateway.core.parameters import Hash, Text
 from gateway.handlers.intents import check_secret
 from iso.private import TOKEN_CRYPTOGRAM, parse_private
 from tests.support.belongings import ABSENT, belongings, path_of, places
 from tests.support.gateway import (
     ACCOUNT,
     CARD,
+    OTHER_ACCOUNT,
     OTHER_SECRET_KEY,
     PAN,
     PUBLISHABLE_KEY,
@@ -27,6 +29,7 @@ from tests.support.gateway import (
     Gateway,
     Shop,
     call,
+    flat,
     open_shop,
     payment,
     step,
@@ -48,6 +51,12 @@ def wide_shop() -> Iterator[Shop]:
 @pytest.fixture(scope="module")
 def owned(wide_shop: Shop) -> dict[str, str]:
     return belongings(wide_shop, ACCOUNT.id)
+
+
+@pytest.fixture(scope="module")
+def their_own(wide_shop: Shop) -> dict[str, str]:
+    """What the other shop owns itself."""
+    return belongings(wide_shop, OTHER_ACCOUNT.id, OTHER_SECRET_KEY)
 
 
 def error(answer: Any) -> dict[str, Any]:
@@ -119,6 +128,21 @@ class TestBodies:
 
         assert wire.status == 413
         assert wire.read_bytes <= BODY_MAX + 1000
+
+    def test_a_body_that_announces_too_much_is_not_read_at_all(self, memory_shop: Shop) -> None:
+        wire = Wire(memory_shop)
+
+        wire.send("POST", "/v1/customers", [*AUTHORISED, (b"content-length", b"99999999999")], iter((b"name=x",)))
+
+        assert (wire.status, wire.read_bytes) == (413, 0)
+
+    @pytest.mark.parametrize("length", [b"-1", b"1e9", b"\xb2", b"", b"6, 6", b"9" * 5_000])
+    def test_a_length_that_is_none_breaks_nothing(self, memory_shop: Shop, length: bytes) -> None:
+        wire = Wire(memory_shop)
+
+        wire.send("POST", "/v1/customers", [*AUTHORISED, (b"content-length", length)], iter((b"name=x",)))
+
+        assert wire.status in (200, 413)
 
     def test_a_body_that_breaks_off_is_not_carried_out(self, memory_shop: Shop) -> None:
         wire = Wire(memory_shop)
@@ -231,42 +255,60 @@ class TestHeaders:
         sound_headers(wire)
 
 
-def naming(kind: str) -> list[tuple[str, str, dict[str, Any]]]:
-    """Return operations that take an object of this kind as a parameter."""
-    bought = {"amount": 2000, "currency": "usd"}
+KIND_OF = {
+    "charge": "charge",
+    "customer": "customer",
+    "default_payment_method": "payment_method",
+    "payment_intent": "payment_intent",
+    "payment_method": "payment_method",
+    "setup_intent": "setup_intent",
+    "source": "charge",
+    "token": "token",
+}
+"""Parameter that holds an id to the kind of object that it names; a cursor names one of what its list lists."""
+CURSORS = ("starting_after", "ending_before")
+NO_IDS = frozenset({"client_secret", "page", "template", "test_clock"})
+"""Parameters that look like ids and name no object that an account could have."""
+LEAST: Mapping[str, Any] = {
+    "amount": 5000,
+    "card": {**CARD},
+    "confirm": True,
+    "currency": "usd",
+    "query": 'metadata["a"]:"b"',
+    "type": "card",
+}
+"""What a form has to have besides the id, where its operation knows it."""
+
+
+def naming(endpoint: Endpoint) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield where an operation takes an id, and of which kind of object."""
+
+    def within(spec: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+        for name, field in spec.items():
+            if isinstance(field, Hash):
+                yield from within(field.fields, (*path, name))
+            elif isinstance(field, Text) and field.longest in (100, 255) and name not in NO_IDS:
+                kind = endpoint.kind if name in CURSORS else KIND_OF.get(name, "")
+                if kind or field.longest == 255:
+                    yield (*path, name), kind
+
+    yield from within(endpoint.spec, ())
+
+
+NAMED = [(endpoint, *where) for endpoint in ENDPOINTS for where in naming(endpoint)]
+
+
+def form_with(endpoint: Endpoint, path: tuple[str, ...], identifier: str) -> dict[str, Any]:
+    """Return a form that names an object, and has what else has to be there."""
+    name, *rest = path
+    form = {name: value for name, value in LEAST.items() if name in endpoint.spec}
+    if not rest:
+        return {**form, name: identifier}
+    inner = {"type": "card", "card": {"token": identifier}}
     return {
-        "customer": [
-            ("POST", "/v1/payment_intents", {**bought, "customer": "{id}"}),
-            ("POST", "/v1/setup_intents", {"customer": "{id}"}),
-            ("POST", "/v1/payment_methods/pm_card_visa/attach", {"customer": "{id}"}),
-            ("GET", "/v1/customers", {"starting_after": "{id}"}),
-            ("GET", "/v1/payment_methods", {"customer": "{id}"}),
-        ],
-        "payment_method": [
-            ("POST", "/v1/payment_intents", {**bought, "payment_method": "{id}", "confirm": True}),
-            ("POST", "/v1/setup_intents", {"payment_method": "{id}", "confirm": True}),
-            ("POST", "/v1/customers", {"payment_method": "{id}"}),
-        ],
-        "charge": [("POST", "/v1/refunds", {"charge": "{id}"}), ("GET", "/v1/charges", {"ending_before": "{id}"})],
-        "payment_intent": [
-            ("POST", "/v1/refunds", {"payment_intent": "{id}"}),
-            ("GET", "/v1/payment_intents", {"starting_after": "{id}"}),
-        ],
-        "token": [("POST", "/v1/payment_methods", {"type": "card", "card": {"token": "{id}"}})],
-        "refund": [("GET", "/v1/refunds", {"starting_after": "{id}"})],
-        "event": [("GET", "/v1/events", {"starting_after": "{id}"})],
-        "balance_transaction": [("GET", "/v1/balance_transactions", {"starting_after": "{id}"})],
-        "setup_intent": [("GET", "/v1/setup_intents", {"starting_after": "{id}"})],
-    }.get(kind, [])
-
-
-NAMED = [(kind, *asked) for kind in ABSENT for asked in naming(kind)]
-
-
-def filled(form: Any, identifier: str) -> Any:
-    if isinstance(form, dict):
-        return {name: filled(value, identifier) for name, value in form.items()}
-    return identifier if form == "{id}" else form
+        **form,
+        name: {"token": identifier} if rest == ["token"] else inner if "card" in rest else {rest[-1]: identifier},
+    }
 
 
 def without_ids(answer: Any, identifier: str) -> tuple[int, str]:
@@ -298,19 +340,35 @@ class TestOtherAccounts:
         assert told[0].partition('"request_log_url"')[0] == told[1].partition('"request_log_url"')[0]
         assert dict(enumerate(wide_shop.gateway.rows())) == before
 
-    @pytest.mark.parametrize(("kind", "method", "path", "form"), NAMED)
+    @pytest.mark.parametrize(
+        ("endpoint", "place", "kind"),
+        NAMED,
+        ids=[f"{name_of(endpoint)} {'.'.join(place)}" for endpoint, place, _ in NAMED],
+    )
     def test_its_ids_as_parameters_are_as_absent_as_ids_that_never_were(
-        self, wide_shop: Shop, owned: dict[str, str], kind: str, method: str, path: str, form: dict[str, Any]
+        self,
+        wide_shop: Shop,
+        owned: dict[str, str],
+        their_own: dict[str, str],
+        endpoint: Endpoint,
+        place: tuple[str, ...],
+        kind: str,
     ) -> None:
-        answers = []
+        before, answers = wide_shop.gateway.rows(), []
+
         for identifier in (owned[kind], ABSENT[kind]):
-            wish = filled(form, identifier)
-            query = f"?{urlencode(wish)}" if method == "GET" else ""
-            answer = wide_shop.send(method, path + query, "" if query else wish, **THEIRS)
+            form = form_with(endpoint, place, identifier)
+            query = f"?{urlencode(flat(form))}" if endpoint.method == "GET" else ""
+            path = path_of(endpoint, their_own)
+            answer = wide_shop.send(endpoint.method, path + query, "" if query else form, **THEIRS)
             answers.append(without_ids(answer, identifier))
 
         assert answers[0] == answers[1]
         assert answers[0][0] in (400, 404) or "'data': []" in answers[0][1]
+        assert wide_shop.gateway.rows() == before
+
+    def test_every_parameter_that_holds_an_id_is_tried(self) -> None:
+        assert [(name_of(endpoint), place) for endpoint, place, kind in NAMED if kind not in ABSENT] == []
 
     def test_its_account_cannot_be_acted_for(self, wide_shop: Shop) -> None:
         answers = [
@@ -472,6 +530,50 @@ class TestPublishableKeys:
         assert wide_shop.gateway.rows() == before
         assert not [identifier for identifier in owned.values() if identifier in answer.text]
 
+    @pytest.mark.parametrize(
+        "wish",
+        [
+            {"capture_method": "manual"},
+            {"payment_method_options": {"card": {"capture_method": "manual"}}},
+            {"payment_method_options": {"card": {"request_partial_authorization": "if_available"}}},
+            {"payment_method_types": ["card"]},
+            {"error_on_requires_action": True},
+        ],
+        ids=str,
+    )
+    def test_how_a_payment_is_made_is_the_shops_to_say(self, memory_shop: Shop, wish: dict[str, Any]) -> None:
+        intent = memory_shop.post("/v1/payment_intents", payment(confirm=False)).json()
+        form = {"client_secret": intent["client_secret"], **wish}
+
+        refused = memory_shop.post(f"/v1/payment_intents/{intent['id']}/confirm", form, **PUBLIC)
+
+        assert (refused.status_code, error(refused)["param"]) == (403, next(iter(wish)))
+        assert memory_shop.get(f"/v1/payment_intents/{intent['id']}").json() == intent
+        assert memory_shop.gateway.acquirer.seen == []
+
+    @pytest.mark.parametrize(
+        ("before", "wish", "status"),
+        [
+            (None, "off_session", 200),
+            ("on_session", "off_session", 200),
+            ("on_session", "on_session", 200),
+            ("off_session", "on_session", 403),
+            ("off_session", "", 403),
+            ("on_session", "", 403),
+        ],
+    )
+    def test_that_a_card_is_kept_can_be_widened_but_not_taken_back(
+        self, memory_shop: Shop, before: str | None, wish: str, status: int
+    ) -> None:
+        said = {} if before is None else {"setup_future_usage": before}
+        intent = memory_shop.post("/v1/payment_intents", payment(confirm=False, **said)).json()
+        form = {"client_secret": intent["client_secret"], "setup_future_usage": wish}
+
+        answer = memory_shop.post(f"/v1/payment_intents/{intent['id']}/confirm", form, **PUBLIC)
+
+        assert answer.status_code == status
+        assert len(memory_shop.gateway.acquirer.seen) == (status == 200)
+
     def test_a_secret_key_is_not_taken_from_the_parameters(self, memory_shop: Shop) -> None:
         answers = [
             memory_shop.send("GET", f"/v1/customers?key={SECRET_KEY}", authorization=""),
@@ -581,6 +683,20 @@ TEXTS = (
 )
 
 
+class TestHalfNumbers:
+    """A card number is hidden before a message is cut short: what is left of it would not be known for one."""
+
+    @pytest.mark.parametrize("before", [84, 86, 88, 90, 94])
+    @pytest.mark.parametrize("name", ["amount", "confirm", "currency"])
+    def test_a_refusal_shows_no_part_of_a_card_number(self, memory_shop: Shop, name: str, before: int) -> None:
+        filler = "x" * (before if name != "currency" else before - 84)
+
+        answer = memory_shop.post("/v1/payment_intents", payment(**{name: filler + PAN}))
+
+        assert answer.status_code == 400
+        assert PAN[:11] not in answer.text
+
+
 class TestUnicode:
     """Text is kept as it came, whatever it is, or refused; it is never mangled and never runs."""
 
@@ -618,6 +734,13 @@ class TestUnicode:
             "4242\u00a04242\u00a04242\u00a04242",
             "4242\u20134242\u20134242\u20134242",
             "\uff14\uff12\uff14\uff12 \uff14\uff12\uff14\uff12 \uff14\uff12\uff14\uff12 \uff14\uff12\uff14\uff12",
+            "card4242424242424242please",
+            "4242.4242.4242.4242",
+            "4242/4242/4242/4242",
+            "4242_4242_4242_4242",
+            "4242  4242  4242  4242",
+            "4242 - 4242 - 4242 - 4242",
+            "3782.822463.10005",
         ],
         ids=ascii,
     )

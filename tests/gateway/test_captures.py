@@ -88,7 +88,7 @@ class TestAutomatic:
         assert OriginalData.from_de90(advice[90])[:3] == ("0100", original.stan, original.transmitted)
         assert (advice[37], advice[38]) == (row(gateway, Charge).rrn, "A1B2C3")
 
-    @pytest.mark.parametrize("answer", [UNKNOWN, "91", "25"])
+    @pytest.mark.parametrize("answer", [UNKNOWN, "91", "96"])
     def test_it_is_repeated_until_it_is_accepted(self, gateway: Gateway, answer: Any) -> None:
         pay(gateway)
         gateway.acquirer.capture_script = lambda message: message.reply(answer) if isinstance(answer, str) else answer
@@ -399,6 +399,18 @@ class TestIncrement:
 
         with pytest.raises(ApiError, match="may be incremented: requires_capture"):
             increment(gateway, name, 1500)
+
+    def test_it_waits_for_a_capture_that_is_on_its_way(self, gateway: Gateway) -> None:
+        name = held(gateway)
+        capture(gateway, name, amount_to_capture=400, final_capture=False)
+
+        with pytest.raises(ApiError) as caught:
+            increment(gateway, name, 1500)
+        settle(gateway)
+        increment(gateway, name, 1500)
+
+        assert (caught.value.status, caught.value.code) == (409, "lock_timeout")
+        assert (row(gateway, Intent).amount, row(gateway, Intent).amount_capturable) == (1500, 1100)
 
     @pytest.mark.parametrize("act", ["capture", "cancel", "increment"])
     def test_nothing_else_happens_while_the_issuer_is_asked(self, gateway: Gateway, act: str) -> None:

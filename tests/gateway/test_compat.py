@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import tomllib
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.api.routes import ENDPOINTS
-from tests.support.belongings import ABSENT, path_of
-from tests.support.gateway import Shop, declined, payment
-from tests.support.oracle import EXTENSIONS
+from iso.money import currency
+from tests.support.belongings import ABSENT, path_of, work_off
+from tests.support.gateway import Shop, all_events, declined, open_shop, payment
+from tests.support.oracle import EXTENSIONS, Oracle
 from tests.support.sdk_parameters import missing, page, parameters_of
 
 HERE = Path(__file__).resolve().parent
@@ -78,6 +82,13 @@ class TestParameters:
 
             assert (answer.status_code, error(answer)["code"]) == (400, "parameter_unknown"), name
 
+    def test_what_is_only_text_is_taken_as_it_is(self, memory_shop: Shop) -> None:
+        made = memory_shop.post("/v1/customers", {"address": {"country": "Atlantis"}, "phone": "none"})
+        said = memory_shop.post("/v1/payment_intents", payment(statement_descriptor_suffix="<1>", confirm=False))
+
+        assert (made.json()["address"]["country"], made.json()["phone"]) == ("Atlantis", "none")
+        assert said.json()["statement_descriptor_suffix"] == "<1>"
+
     def test_what_only_redirects_need_changes_nothing(self, memory_shop: Shop) -> None:
         plain = memory_shop.paid()
 
@@ -115,10 +126,60 @@ class TestPayments:
         assert told["payment_intent"]["status"] == "requires_payment_method"
         assert told["payment_intent"]["next_action"] is None
 
+    def test_a_currency_has_the_decimals_of_its_standard(self, memory_shop: Shop) -> None:
+        amounts = {"isk": 1_001, "ugx": 1_001, "jpy": 1_001, "usd": 1_001}
+
+        sent = [memory_shop.paid(amount=amount, currency=code)["status"] for code, amount in amounts.items()]
+        refused = memory_shop.post("/v1/payment_intents", payment(currency="mga"))
+
+        exponents = [currency(message.get(49) or "").exponent for message in memory_shop.gateway.acquirer.sent("0100")]
+        assert (sent, exponents) == (["succeeded"] * 4, [0, 0, 0, 2])
+        assert (refused.status_code, error(refused)["param"]) == (400, "currency")
+
     def test_a_post_shows_the_id_of_a_balance_transaction(self, memory_shop: Shop) -> None:
         paid = memory_shop.paid(expand=["latest_charge.balance_transaction"])
 
         assert paid["latest_charge"]["balance_transaction"].startswith("txn_")
+
+
+class TestOracle:
+    """What the type oracle does not see, nobody sees."""
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda intent: intent | {"amount": "2000"},
+            lambda intent: intent | {"capture_method": "later"},
+            lambda intent: intent | {"colour": "red"},
+            lambda intent: intent | {"object": "payment_intention"},
+            lambda intent: intent | {"payment_method_types": None},
+            lambda intent: intent | {"payment_method_options": {"card": {"network": 4}}},
+            lambda intent: {name: value for name, value in intent.items() if name != "status"},
+        ],
+    )
+    def test_it_finds_what_is_wrong_in_the_snapshot_of_an_event(self, memory_shop: Shop, spoil: Any) -> None:
+        memory_shop.paid()
+        rows = memory_shop.portal.call(all_events, memory_shop.gateway.store)
+        (row,) = [row for row in rows if row.type == "payment_intent.succeeded"]
+        oracle, intact = Oracle(), Oracle()
+
+        oracle.see_events([row._replace(data=json.dumps(spoil(json.loads(row.data))))])
+        intact.see_events(rows)
+
+        assert (len(oracle.findings), oracle.events) == (1, 1)
+        assert (intact.findings, intact.events) == ([], len(rows))
+
+    def test_it_reads_every_event_of_a_database(self, tmp_path: Path) -> None:
+        with open_shop(tmp_path / "gateway.db") as shop:
+            shop.paid()
+            rows = shop.portal.call(all_events, shop.gateway.store)
+        oracle = Oracle()
+
+        oracle.see_database(tmp_path / "gateway.db")
+
+        assert (oracle.events, oracle.findings) == (len(rows), [])
+        with pytest.raises(FileNotFoundError):
+            oracle.see_database(tmp_path / "another.db")
 
 
 class TestCards:
@@ -132,3 +193,19 @@ class TestCards:
 
         assert attached.json()["customer"] == customer
         assert memory_shop.gateway.acquirer.seen == []
+
+    @pytest.mark.parametrize(
+        "name", ["riskLevelHighest", "riskLevelElevated", "createDispute", "pendingRefund", "refundFail"]
+    )
+    def test_a_card_that_is_special_later_is_approved_like_any_other(self, memory_shop: Shop, name: str) -> None:
+        cards = tomllib.loads((resources.files("banks.issuer") / "seed_cards.toml").read_text("utf-8"))["cards"]
+        named = json.loads((resources.files("gateway") / "data" / "virtual_cards.json").read_text("utf-8"))["cards"]
+        (special,) = [card for card in cards if card["pan"] == named[name]]
+
+        paid = memory_shop.paid(payment_method=f"pm_card_{name}", expand=["latest_charge"])
+        work_off(memory_shop)
+        refund = memory_shop.post("/v1/refunds", {"payment_intent": paid["id"]}).json()
+
+        assert special.keys() == {"pan", "about"}
+        assert (paid["status"], paid["latest_charge"]["outcome"]["type"]) == ("succeeded", "authorized")
+        assert (paid["latest_charge"]["disputed"], refund["status"]) == (False, "succeeded")

@@ -16,7 +16,7 @@ from gateway.handlers import payments
 from gateway.handlers.context import Ports
 from gateway.worker import DutyWorker
 from node.core.steps import UNKNOWN
-from tests.support.gateway import Gateway, accepted, call
+from tests.support.gateway import Gateway, accepted, call, check_events
 from tests.support.hsm import EPOCH
 from tests.support.time import let_pass
 
@@ -40,6 +40,7 @@ async def working() -> AsyncIterator[tuple[Gateway, Ports, DutyWorker]]:
         await let_pass(0.1)
         yield gateway, ports._replace(courier=worker), worker
         tasks.cancel_scope.cancel()
+    check_events(gateway.store)
 
 
 class TestCapture:

@@ -22,7 +22,7 @@ from gateway.handlers.duties import look, recover
 from gateway.handlers.expiring import expire_due
 from gateway.handlers.sending import attempt
 from tests.support.booked_acquirer import BookedAcquirer
-from tests.support.gateway import CARD, Gateway, call, step
+from tests.support.gateway import CARD, Gateway, call, check_events, step
 
 T = TypeVar("T")
 
@@ -118,6 +118,7 @@ class Mortal:
         for _ in range(50):
             self.works()
             if not self.rows(Obligation, lambda row: row.state == "open"):
+                check_events(self.gateway.store)
                 return
             self.gateway.pass_time(61)
         raise AssertionError("something is owed for ever")

@@ -10,10 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.core.records import Intent, Method
 from gateway.core.records_account import ApiKey
+from gateway.core.telling import story_lines
 from gateway.emu.app import BODY_MAX_BYTES
+from gateway.emu.house import House
+from gateway.handlers.duties import work_one
 from tests.support.emu import ABSENT, OPERATOR, TRACE, SmallHouse, request, small_house
-from tests.support.gateway import ACCOUNT, SECRET_KEY, payment
+from tests.support.gateway import ACCOUNT, SECRET_KEY, declined, payment
 from tests.support.messages import TEST_PAN
 
 PROBLEM = "application/problem+json"
@@ -84,6 +88,38 @@ class TestProblems:
     def test_of_the_router(self, client: httpx.Client) -> None:
         assert self.shown(client.get("/nothing"))["status"] == 404
         assert self.shown(client.post("/hosts"))["status"] == 405
+
+    @pytest.mark.parametrize(
+        ("method", "path", "allow"),
+        [("PUT", "/keys/key_1", "DELETE, GET"), ("PATCH", "/faults", "DELETE, GET, POST"), ("POST", "/hosts", "GET")],
+    )
+    def test_a_wrong_method_is_told_all_the_right_ones(
+        self, client: httpx.Client, method: str, path: str, allow: str
+    ) -> None:
+        answer = client.request(method, path)
+
+        assert self.shown(answer)["detail"] == f"this address takes {allow}"
+        assert answer.headers["allow"] == allow
+
+    @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", "application/xml", ""])
+    def test_of_a_body_that_does_not_say_that_it_is_json(
+        self, house: SmallHouse, client: httpx.Client, kind: str
+    ) -> None:
+        headers = {"content-type": kind} if kind else {}
+
+        answer = client.post("/clock/advance", content=b'{"by": "1h"}', headers=headers)
+
+        assert self.shown(answer)["status"] == 415
+        assert house.nodes["switch"].clock.version == 0
+
+    def test_a_body_may_be_any_kind_of_json(self, client: httpx.Client) -> None:
+        kinds = ["application/json", "application/json; charset=utf-8", "Application/Vnd.House+JSON"]
+
+        answers = [
+            client.post("/clock/advance", content=b'{"by": "1s"}', headers={"content-type": kind}) for kind in kinds
+        ]
+
+        assert [answer.status_code for answer in answers] == [200] * 3
 
     def test_of_a_query_and_a_body(self, client: httpx.Client) -> None:
         query = self.shown(client.get("/messages", params={"limit": 0, "nonsense": 1}))
@@ -158,6 +194,20 @@ class TestTraces:
         assert [one["steps"] for one in found] == [found[0]["steps"]] * 4
         assert {step["step"] for step in found[0]["steps"]} == {"http", "hsm", "iso8583"}
         assert [one["traces"] for one in found] == [[trace]] * 4
+
+    def test_people_read_the_same_steps_as_lines(self, house: SmallHouse, client: httpx.Client) -> None:
+        answer = pay(house)
+        house.cross("gateway", "acquirer", request(trace=answer.headers["emu-trace-id"]), "out")
+        steps = client.get(f"/traces/{answer.json()['id']}").json()["steps"]
+
+        short, long = (client.get(f"/traces/{answer.json()['id']}/text", params={"bytes": more}) for more in (0, 1))
+
+        silent = f"{ABSENT} did not answer: what it knows is missing"
+        assert short.headers["content-type"] == "text/plain; charset=utf-8"
+        assert short.text.splitlines() == [*story_lines(steps, with_bytes=False), silent]
+        assert long.text.splitlines() == [*story_lines(steps, with_bytes=True), silent]
+        assert len(long.text) > len(short.text)
+        assert client.get("/traces/pi_0/text").status_code == 404
 
     def test_what_a_silent_node_knows_is_missing(self, house: SmallHouse, client: httpx.Client) -> None:
         body = pay(house).json()
@@ -290,6 +340,30 @@ class TestHouse:
         assert answer["reset"] == {"faults": ["gateway", "switch", "issuer-a"]}
         assert "books and ledgers" in [one["what"] for one in answer["kept"]]
 
+    def test_nothing_is_emptied_while_a_node_is_away(self, house: SmallHouse, client: httpx.Client) -> None:
+        emptied = list[str]()
+        for node in house.nodes.values():
+            node.empty = lambda: emptied
+
+        answer = client.post("/reset", json={"what": ["everything"]})
+
+        assert (answer.status_code, answer.headers["content-type"]) == (409, PROBLEM)
+        assert ABSENT in answer.json()["detail"]
+        assert emptied == []
+
+    def test_every_process_is_asked_once_and_the_gateways_own_is_the_last(self) -> None:
+        urls = {"hsm": "http://a", "gateway": "http://g", "switch": "http://g", "issuer-a": "http://a"}
+
+        assert House(lambda: urls, "").processes == [["hsm", "issuer-a"], ["gateway", "switch"]]
+
+    def test_a_house_that_nobody_starts_again_is_not_emptied(self, house: SmallHouse, client: httpx.Client) -> None:
+        del house.urls[ABSENT]
+
+        answer = client.post("/reset", json={"what": ["everything"]})
+
+        assert answer.status_code == 409
+        assert "stop it, and use another folder" in answer.json()["detail"]
+
     def test_cards_are_masked_and_have_names(self, client: httpx.Client) -> None:
         card = client.get("/cards").json()["data"][0]
 
@@ -305,6 +379,25 @@ class TestSeed:
         assert made["statuses"] == {"succeeded": 5}
         assert len({message.pan for message in house.gateway.acquirer.sent("0100")}) == 5
         assert client.get(f"/traces/{made['payments'][0]}").status_code == 200
+
+    def test_customers_have_a_card_and_pay_in_turn(self, house: SmallHouse, client: httpx.Client) -> None:
+        wanted = {"account": ACCOUNT.id, "customers": 2, "payments": 4}
+
+        made = client.post("/seed", json=wanted).json()
+
+        assert len(set(made["customers"])) == 2
+        rows = house.portal.call(house.gateway.store.read, lambda books: books.find(Intent, {}))
+        assert [row.customer for row in sorted(rows, key=lambda row: made["payments"].index(row.id))] == (
+            made["customers"] * 2
+        )
+        methods = house.portal.call(house.gateway.store.read, lambda books: books.find(Method, {}))
+        assert {row.customer for row in methods if row.customer} == set(made["customers"])
+        paths = {client.get(f"/traces/{name}").json()["steps"][0]["path"] for name in made["customers"]}
+        assert paths == {"/emu/v1/seed"}
+
+    @pytest.mark.parametrize("wanted", [{"payments": 101}, {"customers": 101}, {"payments": -1}, {"amount": 99}])
+    def test_beyond_the_bounds(self, client: httpx.Client, wanted: dict[str, int]) -> None:
+        assert client.post("/seed", json={"account": ACCOUNT.id, **wanted}).status_code == 422
 
     def test_nobody_to_make_them_for(self, client: httpx.Client) -> None:
         assert client.post("/seed", json={"account": "acct_nobody"}).status_code == 404
@@ -338,3 +431,31 @@ class TestKeys:
     def rows(self, house: SmallHouse) -> list[ApiKey]:
         rows: list[ApiKey] = house.portal.call(house.gateway.store.read, lambda books: books.find(ApiKey, {}))
         return rows
+
+
+class TestDuties:
+    """What the acquirer has refused for good is shown with its code, and sent again when an operator says so."""
+
+    def test_a_refused_capture_is_found_and_sent_again(self, house: SmallHouse, client: httpx.Client) -> None:
+        house.gateway.acquirer.capture_script = declined("64")
+        payment_id = pay(house, amount=1999).json()["id"]
+        house.portal.call(work_one, house.gateway.ports, "worker")
+
+        (shown,) = client.get("/duties").json()["data"]
+        again = client.post("/duties/resend", json={"send": shown["send"]})
+        twice = client.post("/duties/resend", json={"send": shown["send"]})
+        none = client.post("/duties/resend", json={"send": "ch_none/capture/1"})
+
+        assert (shown["payment"], shown["kind"], shown["state"], shown["code"]) == (
+            payment_id,
+            "capture",
+            "refused",
+            "64",
+        )
+        assert (again.status_code, again.json()["state"], again.json()["code"]) == (200, "open", None)
+        assert [(answer.status_code, answer.headers["content-type"]) for answer in (twice, none)] == [
+            (409, PROBLEM),
+            (404, PROBLEM),
+        ]
+        assert client.get("/duties").json() == {"data": []}
+        assert len(client.get("/duties", params={"state": "open"}).json()["data"]) == 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -14,6 +16,8 @@ from hypothesis import HealthCheck, given, seed, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
+from gateway.core.telling import story_lines
+from gateway.emu import examples
 from tests.support.emu import OPERATOR, SmallHouse, small_house
 
 EXAMPLES = 10
@@ -63,6 +67,12 @@ class TestDescription:
 
         assert {operation["operationId"] for operation in operations(described)} == NAMES
 
+    def test_the_trace_for_people_is_that_of_the_other_example(self) -> None:
+        steps, text = examples.answer("getTrace")["steps"], examples.answer("getTraceText")
+
+        assert text.splitlines() == story_lines(steps, with_bytes=False)
+        assert {step["step"] for step in steps} == {"http", "hsm", "iso8583", "decision", "remark", "ledger"}
+
     def test_every_refusal_is_a_problem(self, described: dict[str, Any]) -> None:
         for operation in operations(described):
             refusals = {code: one for code, one in operation["responses"].items() if not code.startswith("2")}
@@ -77,6 +87,33 @@ class TestDescription:
         from gateway.core.cards import carries_card_number
 
         assert not carries_card_number(json.dumps(described))
+
+
+class TestReferencePage:
+    """The page for people lists every operation with its parameters, and nothing else."""
+
+    def test_it_lists_what_there_is(self, described: dict[str, Any]) -> None:
+        page = (Path(__file__).parents[2] / "docs" / "reference" / "emu-api.md").read_text("utf-8")
+        listed = {
+            (method, path): set(query.strip("?&=").split("=&")) - {""}
+            for method, path, query in re.findall(r"`(GET|POST|DELETE) (/[a-z/{}]*)([?][a-z=&_]*)?`", page)
+        }
+
+        there_is = {
+            (method.upper(), path): {
+                parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "query"
+            }
+            for path, item in described["paths"].items()
+            for method, operation in item.items()
+        }
+        assert listed == there_is
+
+    def test_it_lists_every_status_of_a_refusal(self, described: dict[str, Any]) -> None:
+        page = (Path(__file__).parents[2] / "docs" / "reference" / "emu-api.md").read_text("utf-8")
+        listed = {status for row in re.findall(r"^\| ([0-9, ]+) \| ", page, re.MULTILINE) for status in row.split(", ")}
+
+        promised = {code for operation in operations(described) for code in operation["responses"] if code[0] in "45"}
+        assert listed == promised | {"405"}
 
 
 class TestAnyInput:

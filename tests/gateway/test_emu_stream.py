@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.emu.streaming import PAGE, STREAMS_MAX
+from node.control_client import ControlClient, ControlError
 from tests.support.emu import SmallHouse, request, small_house
 
 
@@ -159,6 +161,24 @@ class TestLeaving:
 
         assert list(lines) == [""]
         client.close()
+
+    def test_a_call_that_is_under_way_ends_before_its_connections_are_closed(self, house: SmallHouse) -> None:
+        begun, may_go_on = threading.Event(), threading.Event()
+
+        def work(client: ControlClient) -> bool:
+            begun.set()
+            assert may_go_on.wait(20)
+            # Only now is a connection opened: it must belong to somebody who closes it.
+            return client.ready("switch")
+
+        asked = house.portal.start_task_soon(house.house.ask, work)
+        assert begun.wait(20)
+        house.portal.call(house.house.close)
+        may_go_on.set()
+
+        assert asked.result(20)
+        with pytest.raises(ControlError, match="the gateway is stopping"):
+            house.portal.call(house.house.ask, work)
 
     def test_no_such_node(self, house: SmallHouse) -> None:
         with house.client() as client:

@@ -26,7 +26,7 @@ from node.pipes import PipeError, Pipes
 from node.runtime import Runtime
 from tests.support.gateway import CARD, PUBLISHABLE_KEY, SECRET_KEY, EngineHsm, approved
 from tests.support.nodes import METADATA, PlainHost
-from tests.support.oracle import check
+from tests.support.oracle import Oracle, check
 
 METHOD: Any = {"type": "card", "card": CARD}
 PAYMENT: Any = {"amount": 2000, "currency": "usd", "payment_method_data": METHOD, "confirm": True}
@@ -134,6 +134,9 @@ def running(folder: Path) -> Iterator[Running]:
         finally:
             for name in list(house.tasks):
                 house.stop(name)
+    oracle = Oracle()
+    oracle.see_database(house.database)
+    oracle.verdict()
 
 
 @pytest.fixture

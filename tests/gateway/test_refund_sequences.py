@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from gateway.core.books import Store
 from gateway.core.errors import ApiError
 from gateway.core.records import Charge, Obligation
+from gateway.core.records_account import Event
 from gateway.core.records_money import BalanceTransaction, Refund
 from gateway.handlers import balance, capturing, payments, refunds
 from gateway.handlers.duties import work_one
@@ -24,6 +25,7 @@ from gateway.memory import MemoryStore
 from gateway.store import SqliteStore
 from node.core.steps import NOT_SENT, UNKNOWN
 from tests.support.gateway import CARD, Gateway, accepted, call, declined, fees_of
+from tests.support.oracle import Oracle
 
 T = TypeVar("T")
 
@@ -161,7 +163,11 @@ def world(kind: str) -> Iterator[World]:
     with TemporaryDirectory() as folder, start_blocking_portal() as portal:
         store: Store = MemoryStore() if kind == "memory" else SqliteStore(Path(folder) / "gateway.db")
         try:
-            yield World(store, portal)
+            made = World(store, portal)
+            yield made
+            oracle = Oracle()
+            oracle.see_events(made.rows(Event))
+            oracle.verdict()
         finally:
             portal.call(store.aclose)
 

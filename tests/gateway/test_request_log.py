@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gateway.core.identifiers import TRACE_BYTES, trace_id
 from gateway.core.request_rows import HIDDEN, PARAMS_MAX, RequestRow, masked_params, masked_path, shown, subject_of
-from gateway.request_log import PENDING_MAX, Answered, RequestLog
+from gateway.request_log import PENDING_MAX, Answered, LoggedHsm, RequestLog
 from gateway.store_requests import MemoryRequests, RequestQuery, RequestStore, SqliteRequests
 from iso.masks import mask_text
 from node.journal import StoreError
@@ -153,6 +153,45 @@ def _noted(log: RequestLog, count: int) -> list[RequestRow]:
 
     anyio.run(note)
     return log.find(RequestQuery(count))
+
+
+class _Counted:
+    """An HSM that answers, and a request of which only the first two characters matter."""
+
+    code = "00"
+
+    async def call(self, request: Any, timeout_s: float) -> Any:
+        """Answer."""
+        return self
+
+    def encode(self) -> bytes:
+        """Return the command on the wire."""
+        return b"ZC4242424242424242"
+
+
+class TestLatency:
+    """Times are those of a stopwatch, to the microsecond: an event loop may count milliseconds."""
+
+    def test_a_request_and_its_commands(self) -> None:
+        ticks = iter([7.0, 7.000_250, 7.000_420, 7.001_003])
+
+        def watch() -> float:
+            return next(ticks)
+
+        log, hsm = RequestLog(lambda: EPOCH, watch=watch), LoggedHsm(_Counted(), watch)
+
+        async def ask() -> None:
+            asked = log.begin()
+            await hsm.call(_Counted(), 1.0)
+            log.end(asked, answered(1))
+
+        anyio.run(ask)
+
+        found = shown(log.find(RequestQuery())[0])
+        assert found["latency_ms"] == 1.003
+        assert [(one["command"], one["latency_ms"], one["at"][-13:-6]) for one in found["hsm"]] == [
+            ("ZC", 0.17, ".000250"),
+        ]
 
 
 class TestRing:

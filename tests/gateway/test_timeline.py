@@ -42,12 +42,12 @@ class TestOrder:
     """Time decides; at one instant of one node, what it booked stands before what it answered."""
 
     def test_requests_and_their_hsm_commands_come_where_they_began(self) -> None:
-        steps = in_order([request(10, 15, 20)], HOP, [], [], [])
+        steps = in_order([request(10, 15, 20)], HOP, [], [], [], [])
 
         assert [step["step"] for step in steps] == ["http", "hsm", "hsm", *["iso8583"] * 4]
 
     def test_an_exact_posting_of_the_instant_of_the_answer(self) -> None:
-        assert names(in_order([], HOP, [], [], [posting("issuer-a", "hold", at(60))])) == [
+        assert names(in_order([], HOP, [], [], [], [posting("issuer-a", "hold", at(60))])) == [
             "0100",
             "0100",
             "hold",
@@ -56,31 +56,40 @@ class TestOrder:
         ]
 
     def test_a_posting_that_knows_its_second_only(self) -> None:
-        steps = in_order([], HOP, [], [], [posting("issuer-a", "hold", f"{SECOND}+00:00")])
+        steps = in_order([], HOP, [], [], [], [posting("issuer-a", "hold", f"{SECOND}+00:00")])
 
         assert names(steps) == ["0100", "0100", "hold", "0110", "0110"]
 
     def test_a_posting_of_a_later_second_belongs_to_the_last_request_before_it(self) -> None:
         later = {**message("issuer-a", "in", "0220", 10), "at": "2026-03-14T09:26:55.000010+00:00"}
 
-        steps = in_order([], [*HOP, later], [], [], [posting("issuer-a", "void", "2026-03-14T09:26:54+00:00")])
+        steps = in_order([], [*HOP, later], [], [], [], [posting("issuer-a", "void", "2026-03-14T09:26:54+00:00")])
 
         assert names(steps).index("void") < names(steps).index("0220")
 
     def test_a_posting_without_any_message_stands_at_its_own_time(self) -> None:
-        steps = in_order([], HOP[:1], [], [], [posting("issuer-a", "expire", "2026-03-21T00:00:00+00:00")])
+        steps = in_order([], HOP[:1], [], [], [], [posting("issuer-a", "expire", "2026-03-21T00:00:00+00:00")])
 
         assert names(steps) == ["0100", "expire"]
 
     def test_a_command_of_another_node_stands_between_its_messages(self) -> None:
         command = {"node": "issuer-a", "at": at(40), "command": "ZD", "code": "00", "latency_ms": 1.0, "joined": "time"}
 
-        assert names(in_order([], HOP, [], [command], [])) == ["0100", "0100", "hsm", "0110", "0110"]
+        assert names(in_order([], HOP, [], [command], [], [])) == ["0100", "0100", "hsm", "0110", "0110"]
+
+    def test_a_decision_stands_before_what_was_booked_because_of_it(self) -> None:
+        decided = {"node": "issuer-a", "at": at(60), "mti": "0100", "code": "00", "reason": "APPROVED"}
+
+        steps = in_order([], HOP, [], [], [decided], [posting("issuer-a", "hold", at(60))])
+
+        assert [step["step"] for step in steps if step["node"] == "issuer-a"] == [
+            "iso8583", "decision", "ledger", "iso8583",
+        ]  # fmt: skip
 
     def test_remarks_keep_their_kind(self) -> None:
         late = {"node": "switch", "at": at(90), "direction": "note", "kind": "late"}
 
-        assert [(step["step"], step.get("kind")) for step in in_order([], HOP, [late], [], [])][-1] == (
+        assert [(step["step"], step.get("kind")) for step in in_order([], HOP, [late], [], [], [])][-1] == (
             "remark",
             "late",
         )

@@ -135,6 +135,75 @@ class TestParameters:
         assert answer.headers["request-id"]
 
 
+class TestValues:
+    """A value is what its parameter says it is, or the answer says what it should have been."""
+
+    @pytest.mark.parametrize(
+        ("body", "code", "param"),
+        [
+            ("amount[]=5&currency=usd", "parameter_invalid_integer", "amount"),
+            ("amount[x]=5&currency=usd", "parameter_invalid_integer", "amount"),
+            ("amount=5.5&currency=usd", "parameter_invalid_integer", "amount"),
+            ("amount=500&currency=usd&confirm[]=true", "parameter_invalid_boolean", "confirm"),
+            ("amount=500&currency=usd&confirm=yes", "parameter_invalid_boolean", "confirm"),
+            ("amount=500&currency[]=usd", "parameter_invalid_string", "currency"),
+            ("amount=500&currency=usd&metadata=x", "parameter_invalid_hash", "metadata"),
+            ("amount=500&currency=usd&expand=customer", "parameter_invalid_array", "expand"),
+        ],
+    )
+    def test_the_wrong_kind_of_value_is_named(self, memory_shop: Shop, body: str, code: str, param: str) -> None:
+        answer = memory_shop.post("/v1/payment_intents", body)
+
+        assert (answer.status_code, error(answer)["code"], error(answer)["param"]) == (400, code, param)
+
+    def test_nothing_cannot_be_expanded(self, memory_shop: Shop) -> None:
+        answer = memory_shop.post("/v1/payment_intents", payment(expand=[""]))
+
+        assert error(answer)["message"] == "This property cannot be expanded ()."
+
+    @pytest.mark.parametrize("text", ["ada", "@example.com", "ada@", "ada @example.com", "ada@exa\nmple.com", "a@b@"])
+    @pytest.mark.parametrize(
+        ("path", "name", "form"),
+        [
+            (CUSTOMERS, "email", {}),
+            ("/v1/payment_intents", "receipt_email", {"amount": 500, "currency": "usd"}),
+            ("/v1/payment_methods", "billing_details[email]", {"type": "card", "card": {"token": "tok_visa"}}),
+        ],
+    )
+    def test_an_email_address_is_one(
+        self, memory_shop: Shop, path: str, name: str, form: dict[str, Any], text: str
+    ) -> None:
+        refused = memory_shop.post(path, {**form, name: text})
+        taken = memory_shop.post(path, {**form, name: "ada@example.com"})
+
+        assert (refused.status_code, error(refused)["code"], error(refused)["param"]) == (400, "email_invalid", name)
+        assert error(refused)["message"] == f"Invalid email address: {text}"
+        assert taken.status_code == 200
+
+    @pytest.mark.parametrize(
+        ("path", "wish"),
+        [
+            ("/v1/payment_intents", {"off_session": True}),
+            ("/v1/payment_intents", {"off_session": "one_off"}),
+            ("/v1/payment_intents", {"return_url": "https://shop.example/back"}),
+            ("/v1/payment_intents", {"error_on_requires_action": True}),
+            ("/v1/setup_intents", {"return_url": "https://shop.example/back"}),
+        ],
+    )
+    def test_what_is_said_of_a_confirmation_needs_one(self, memory_shop: Shop, path: str, wish: dict[str, Any]) -> None:
+        form = {"payment_method": "pm_card_visa", **wish}
+        if path == "/v1/payment_intents":
+            form |= {"amount": 500, "currency": "usd"}
+
+        refused = memory_shop.post(path, form)
+        confirmed = memory_shop.post(path, {**form, "confirm": True})
+
+        (name,) = wish
+        assert (refused.status_code, error(refused)["param"]) == (400, name)
+        assert "unless `confirm` is set to true" in error(refused)["message"]
+        assert confirmed.status_code == 200
+
+
 class TestMultipart:
     """A multipart body is its parts, whatever they contain."""
 

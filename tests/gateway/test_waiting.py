@@ -17,7 +17,7 @@ from gateway.handlers import balance, payments, refunds
 from gateway.handlers.context import Ports
 from gateway.worker import DutyWorker
 from iso import Message
-from tests.support.gateway import CARD, Gateway, call
+from tests.support.gateway import CARD, Gateway, call, check_events
 from tests.support.hsm import EPOCH
 from tests.support.time import let_pass
 
@@ -61,6 +61,7 @@ async def working(capture_s: float) -> AsyncIterator[tuple[Gateway, Ports]]:
         tasks.start_soon(worker.run)
         yield gateway, ports
         tasks.cancel_scope.cancel()
+    check_events(gateway.store)
 
 
 async def paid(ports: Ports) -> str:

@@ -69,6 +69,20 @@ class TestPaying:
 
         assert intent.status == "succeeded"
 
+    @pytest.mark.parametrize(
+        ("currency", "amount"),
+        [("jpy", 50), ("krw", 1_000), ("kwd", 10), ("bhd", 1_230), ("jod", 99_999_990), ("omr", 500), ("tnd", 500)],
+    )
+    @pytest.mark.parametrize("name", ["pm_card_visa", "pm_card_mastercard"])
+    def test_a_test_card_pays_in_currencies_of_no_and_of_three_decimals(
+        self, house: HouseHandle, name: str, currency: str, amount: int
+    ) -> None:
+        intent = house.stripe().v1.payment_intents.create(
+            {"amount": amount, "currency": currency, "payment_method": name, "confirm": True}
+        )
+
+        assert (intent.status, intent.amount_received) == ("succeeded", amount)
+
     @ISSUERS
     def test_a_payment_crosses_three_links_in_three_dialects_and_back(
         self, house: HouseHandle, number: str, issuer: str, dialect: str

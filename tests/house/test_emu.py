@@ -123,7 +123,15 @@ class TestTrace:
         assert main(["trace", "--payment", intent.id, "--ready-file", str(tmp_path / "ready.json")]) == 0
 
         shown = capsys.readouterr().out
-        for part in ("POST /v1/payment_intents  200", "HSM command ZC  00", "transfer  1999", "hold  1999", "0230"):
+        assert shown == operator.get(f"/traces/{intent.id}/text").text
+        for part in (
+            "POST /v1/payment_intents  200",
+            "HSM command ZC  00",
+            "decides 0100  00  APPROVED",
+            "transfer  1999",
+            "hold  1999",
+            "0230",
+        ):
             assert part in shown
 
     def test_a_refund_belongs_to_its_payment(self, house: HouseHandle, operator: httpx.Client) -> None:
@@ -147,6 +155,60 @@ class TestTrace:
 
         assert (steps[0]["status"], steps[0]["error"]) == (402, "card_error card_declined")
         assert [step["fields"]["39"] for step in steps if step.get("mti") == "0110"] == ["51"] * 6
+
+    @pytest.mark.parametrize(
+        ("card", "code", "reason", "because"),
+        [
+            ("pm_card_chargeDeclinedInsufficientFunds", "51", "NO_FUNDS", "insufficient funds"),
+            ("pm_card_chargeDeclinedExpiredCard", "54", "CARD_EXPIRED", "expired in the card file"),
+            ("pm_card_chargeDeclined", "05", "SCRIPTED", "a script of the card or of the issuer answers"),
+            ("pm_card_visa", "00", "APPROVED", "approved"),
+        ],
+    )
+    def test_the_rule_that_decided_is_named(
+        self, house: HouseHandle, operator: httpx.Client, card: str, code: str, reason: str, because: str
+    ) -> None:
+        try:
+            name = pay(house, card).id
+        except stripe.CardError as error:
+            name = error.json_body["error"]["payment_intent"]["id"]  # type: ignore[index]
+
+        steps = operator.get(f"/traces/{name}").json()["steps"]
+
+        (decided,) = [step for step in steps if step["step"] == "decision" and step["mti"] == "0100"]
+        answered = steps[steps.index(decided) :]
+        assert (decided["node"], decided["code"], decided["reason"]) == ("issuer-a", code, reason)
+        assert decided["because"].startswith(because)
+        assert next(step["mti"] for step in answered if step["step"] == "iso8583") == "0110"
+
+    def test_a_silent_issuer_is_told_with_the_reversal(self, house: HouseHandle, operator: httpx.Client) -> None:
+        fault = {"link": "network", "direction": "out", "mti": "0110", "action": "close"}
+        operator.post("/faults", json={"node": "issuer-a", "fault": fault}).raise_for_status()
+        with pytest.raises(stripe.CardError) as caught:
+            pay(house)
+        operator.post("/reset", json={"what": ["faults"]}).raise_for_status()
+        name = caught.value.json_body["error"]["payment_intent"]["id"]  # type: ignore[index]
+
+        def is_undone(steps: list[dict[str, Any]]) -> bool:
+            return any(step.get("kind") == "void" for step in steps)
+
+        steps = told(house, operator, name, is_undone)
+
+        at_issuer = [step for step in steps if step["node"] == "issuer-a"]
+        assert [step.get("mti") or step["kind"] for step in at_issuer if step["step"] != "hsm"][:3] == [
+            "0100", "0100", "hold",
+        ]  # fmt: skip
+        assert [step["reason"] for step in at_issuer if step["step"] == "decision"] == ["APPROVED", "REVERSED"]
+        asked, voided, answered = (
+            next(at for at, step in enumerate(at_issuer) if is_it(step))
+            for is_it in (
+                lambda step: (step.get("mti"), step.get("direction")) == ("0420", "in"),
+                lambda step: step.get("kind") == "void",
+                lambda step: (step.get("mti"), step.get("direction")) == ("0430", "out"),
+            )
+        )
+        assert asked < voided < answered
+        assert len(at_issuer[voided]["at"]) == len(at_issuer[asked]["at"])
 
 
 class TestHouse:
@@ -177,7 +239,7 @@ class TestHouse:
         operator.post("/reset", json={"what": ["faults", "scripts"]})
 
         assert armed.status_code == 201
-        assert [one["action"] for one in fired] == ["delay"]
+        assert fired[-1]["action"] == "delay"
         assert operator.get("/faults").json()["data"][1]["armed"] == []
 
     def test_the_cards_of_the_house_are_listed_masked(self, house: HouseHandle, operator: httpx.Client) -> None:

@@ -43,6 +43,7 @@ SCOPE_OF: dict[tuple[str, str], Scope] = {
     ("GET", "faults"): "read",
     ("POST", "faults"): "operate",
     ("DELETE", "faults"): "operate",
+    ("POST", "reset"): "operate",
     ("GET", "bank/ledger"): "bank:read",
     ("GET", "bank/accounts"): "bank:read",
     ("GET", "bank/statement"): "bank:read",

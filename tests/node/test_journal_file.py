@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from node.journal import SqliteJournal, StoreError
+from node.journal import CHECKPOINT_PAGES, SqliteJournal, StoreError
 from tests.node.test_journal import METADATA, saf_row
 from tests.support.migrations import write_migrations
 
@@ -49,3 +49,22 @@ class TestTheFile:
 
         assert killed.returncode == -signal.SIGKILL
         assert rows["saf"] == [saf_row("kept")]
+
+
+class TestTheLog:
+    """Pages gather in the log before they go into the file: rarely, and never without end."""
+
+    def test_it_holds_as_many_pages_as_are_promised_and_is_then_used_again(
+        self, migrations: str, tmp_path: Path
+    ) -> None:
+        journal = SqliteJournal(tmp_path / "node.db", METADATA, migrations)
+        log, page_bytes, sizes = tmp_path / "node.db-wal", 4096, []
+
+        for number in range(3 * CHECKPOINT_PAGES // 100):
+            rows = [saf_row(f"{number}/{one}" + "x" * page_bytes) for one in range(50)]
+            anyio.run(journal.commit, {"saf": rows})
+            sizes.append(log.stat().st_size // page_bytes)
+        anyio.run(journal.aclose)
+
+        assert CHECKPOINT_PAGES <= max(sizes) < 1.2 * CHECKPOINT_PAGES
+        assert sizes[-1] == max(sizes)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import stripe
 
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.process
 
 BANKS = tuple(name for name in NODE_NAMES if name != "gateway")
 CONFIRM_POINTS = [(BEFORE, 1), (AFTER, 1), (BEFORE, 2), (AFTER, 2), (BEFORE, 3), (AFTER, 3)]
+REFUND_POINTS = [(BEFORE, 1), (AFTER, 1), (BEFORE, 2), (AFTER, 2), (BEFORE, 3), (AFTER, 3)]
 CAPTURE_POINTS = [(BEFORE, 1), (AFTER, 1), (BEFORE, 2), (AFTER, 2)]
 
 
@@ -65,6 +67,13 @@ class Town:
         self.gateway.close()
         self.client = self.open()
         return self.client
+
+    def owed(self) -> int:
+        """Return how many messages the gateway still owes the acquirer."""
+        ready = self.gateway.ready
+        bearer = {"authorization": f"Bearer {ready['operator_key']}"}
+        url = f"{ready['gateway_url']}/emu/v1/duties?state=open"
+        return len(httpx.get(url, headers=bearer, trust_env=False).json()["data"])
 
     def captured(self) -> list[tuple[str, int]]:
         """Return what the acquirer would present to the issuers: kind and amount of each record."""
@@ -139,4 +148,35 @@ class TestKilledAtACommit:
         assert (first.id, again.id) == (name, name)
         assert (end.status, end.amount_received) == ("succeeded", part)
         assert eventually(lambda: town.captured()[taken:] == [("capture", part)])
+        assert set(totals(town.control).values()) == {0}
+
+    @pytest.mark.parametrize(("moment", "number"), REFUND_POINTS)
+    def test_a_refund(self, town: Town, moment: str, number: int) -> None:
+        amount = 5000 + 10 * number + (moment == AFTER)
+        key: stripe.RequestOptions = {"idempotency_key": f"refund {moment} {number}"}
+        mortal, part = town.client, amount - 700
+        taken = len(town.captured())
+        params: Any = {"amount": amount, "currency": "usd", "payment_method": "pm_card_visa", "confirm": True}
+        name = mortal.v1.payment_intents.create(params).id
+        # The capture is over before the counting begins: every commit from then on is one of the refund's.
+        assert eventually(lambda: town.captured()[taken:] == [("capture", amount)])
+        assert eventually(lambda: town.owed() == 0)
+
+        def refund(client: stripe.StripeClient) -> stripe.Refund:
+            return client.v1.refunds.create({"payment_intent": name, "amount": part}, key)
+
+        healthy = town.killed_by(moment, number, lambda: refund(mortal))
+        first, again = refund(healthy), refund(healthy)
+
+        def status() -> str | None:
+            return healthy.v1.refunds.retrieve(first.id).status
+
+        assert (again.id, again.status) == (first.id, first.status)
+        assert first.status in ("pending", "succeeded")
+        assert eventually(lambda: status() == "succeeded")
+        assert [one.id for one in healthy.v1.refunds.list({"payment_intent": name}).data] == [first.id]
+        assert eventually(lambda: town.captured()[taken:] == [("capture", amount), ("refund", part)])
+        charge = healthy.v1.payment_intents.retrieve(name, {"expand": ["latest_charge"]}).latest_charge
+        assert isinstance(charge, stripe.Charge)
+        assert (charge.amount_captured, charge.amount_refunded) == (amount, part)
         assert set(totals(town.control).values()) == {0}

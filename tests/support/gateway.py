@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -215,9 +216,13 @@ class Gateway:
             bank=self.bank,
             keys_changed=self.keys.forget,
         )
-        self.app = build_app(self.ports, self.keys, body_max_bytes=20_000, requests=self.requests)
         if isinstance(self.store, MemoryStore):
             step(self.seed())
+
+    @cached_property
+    def app(self) -> Any:
+        """The web application, built when it is first asked for."""
+        return build_app(self.ports, self.keys, body_max_bytes=20_000, requests=self.requests)
 
     async def seed(self) -> None:
         """Write down the two merchants and their keys; the first one is a platform."""
@@ -349,6 +354,13 @@ def flat(form: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 async def all_events(store: Store) -> list[Event]:
     """Return every event that was written, oldest first."""
     return await store.read(lambda books: books.find(Event, {}))
+
+
+def check_events(store: Store) -> None:
+    """Let the type oracle look at every event of a store that never suspends."""
+    oracle = Oracle()
+    oracle.see_events(step(all_events(store)))
+    oracle.verdict()
 
 
 def payment(**form: Any) -> dict[str, Any]:

@@ -62,9 +62,9 @@ class Oracle:
             self.findings += [f"{row.type} {row.id}: {finding}" for finding in check(render(row))]
 
     def see_database(self, path: Path) -> None:
-        """Look at every event that a gateway has written into its SQLite file."""
+        """Look at every event that a gateway has written into its SQLite file; an oracle that sees none is no use."""
         if not path.exists():
-            return
+            raise FileNotFoundError(path)
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
             columns = ", ".join(Event._fields)
             self.see_events(Event(*row) for row in database.execute(f"SELECT {columns} FROM events ORDER BY seq"))
@@ -200,6 +200,7 @@ def _plain_value(value: Any, kind: Any, path: str) -> Iterator[str]:
         yield f"{path}: {kind.__name__} expected, found {type(value).__name__}"
 
 
+@cache
 def _takes_none(hint: Any) -> bool:
     return hint is Any or (get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint))
 

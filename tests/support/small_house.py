@@ -2,14 +2,13 @@
 
 Every message goes as bytes through the real machines in virtual time, so that a test can make thousands of requests,
 lose what it likes on the gateway's link, and read every bank's books afterwards. Nothing suspends: one request is over
-before the next one begins.
+before the next one begins, unless a test makes another one `meanwhile`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Coroutine, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -26,7 +25,8 @@ from banks.issuer.host import build_issuer
 from banks.issuer.seeding import CardSeed, seed
 from banks.issuer.store import METADATA as ISSUER
 from gateway.api.app import build_app
-from gateway.handlers import duties
+from gateway.core.terms import Terms
+from gateway.handlers import duties, owing
 from gateway.handlers.context import Ports, Watch
 from gateway.handlers.expiring import expire_due
 from hsm_sim.core.indexes import CVK
@@ -46,13 +46,15 @@ from tests.support.gateway import ACCOUNT, SECRET_KEY, Gateway, all_events, flat
 from tests.support.oracle import Oracle
 
 CARDS = {
-    "issuer-a": {"4242424242424242": 10**9, "4000000000009995": 2_500},
+    "issuer-a": {"4242424242424242": 10**9, "4000000000009995": 2_000},
     "issuer-b": {"5555555555554444": 10**9},
 }
 """Issuer to card to balance, minor units."""
 TRANSIT_S, REDIAL_S = 0.001, 1.0
 PATIENCE_S = 60.0
-LOST_REQUEST, LOST_ANSWER, NO_LINK = "lost request", "lost answer", "no link"
+LOST_REQUEST, LOST_ANSWER, NO_LINK, REFUSED = "lost request", "lost answer", "no link", "refused for good"
+CURRENCIES = {"usd": "840", "jpy": "392", "kwd": "414"}
+"""In which every card has an account: two, no and three decimals."""
 
 
 class Spoken(NamedTuple):
@@ -141,14 +143,19 @@ _LINES = (
 
 
 class SmallHouse:
-    """The house; `fates` says what becomes of the next messages that the gateway sends, the first one first."""
+    """The house; `fates` says what becomes of the next messages that the gateway sends, the first one first.
 
-    def __init__(self) -> None:
+    `terms` are those of the gateway alone: the acquirer has its own.
+    """
+
+    def __init__(self, terms: Terms | None = None) -> None:
         self.world = _Calendar()
         self.hsm = SimHsm(self.world)
         self.wires = _Wires(self)
         self.peers = {one: other for line in _LINES for one, other in (line, line[::-1])}
         self.fates: list[str] = []
+        self.meanwhile: Callable[[], None] | None = None
+        """What happens once while the next message is under way."""
         self.sent: list[Message] = []
         self.oracle = Oracle()
         self._connections = 0
@@ -171,10 +178,15 @@ class SmallHouse:
         self._open()
         self.gateway = Gateway()
         self.ports: Ports = self.gateway.ports._replace(
-            acquirer=self, hsm=self, business=self.world.at, wall=self.world.wall, watch=self._watch
+            acquirer=self,
+            hsm=self,
+            business=self.world.at,
+            wall=self.world.wall,
+            watch=self._watch,
+            terms=terms or Terms(),
         )
         self.app = build_app(self.ports, self.gateway.keys)
-        self._runner = asyncio.Runner()
+        self._seen: set[bytes] = set()
 
     def _open(self) -> None:
         for node in self.nodes.values():
@@ -187,7 +199,7 @@ class SmallHouse:
                 CardSeed(pan, Card("", pan[-4:], "", cvc_rule="any", cvk=CVK), balance)
                 for pan, balance in balances.items()
             ]
-            node.put(Called("seed", partial(seed, node.machine, seeds, ["840"])))
+            node.put(Called("seed", partial(seed, node.machine, seeds, [*CURRENCIES.values()])))
         self.world.run(self.world.now + 5.0)
 
     def dial(self, node: str, link: str) -> None:
@@ -207,6 +219,11 @@ class SmallHouse:
         """Carry a message through the house, unless it has another fate."""
         self.sent.append(message)
         fate = self.fates.pop(0) if self.fates else ""
+        act, self.meanwhile = self.meanwhile, None
+        if act is not None:
+            act()
+        if fate == REFUSED:
+            return message.reply("64")
         if fate == NO_LINK:
             return NOT_SENT
         if fate == LOST_REQUEST:
@@ -259,9 +276,11 @@ class SmallHouse:
             "query_string": query.encode(),
             "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in named.items()],
         }
-        self._runner.run(_served(self.app(scope, receive, take)))
+        step(self.app(scope, receive, take))
         status, content = told[0]["status"], b"".join(part["body"] for part in told[1:])
-        self.oracle.see(f"{method} {path}", status, content)
+        if content not in self._seen:
+            self._seen.add(content)
+            self.oracle.see(f"{method} {path}", status, content)
         return Spoken(
             status, json.loads(content), {name.decode(): value.decode() for name, value in told[0]["headers"]}
         )
@@ -302,8 +321,7 @@ class SmallHouse:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Stop; what the clients were told, and what was written down, has the types of the SDK."""
-        self._runner.close()
+        """Look back: what the clients were told, and what was written down, has the types of the SDK."""
         if error == (None, None, None):
             self.oracle.see_events(step(all_events(self.ports.store)))
             self.oracle.verdict()
@@ -316,13 +334,21 @@ class SmallHouse:
         assert not any(ledger.totals().values()), "debits are not credits"
         return {name: account.held_minor for name, account in ledger.accounts.items() if account.held_minor}
 
-    def available(self, pan: str) -> int:
-        """Return what a card can still pay."""
+    def available(self, pan: str, currency: str = "usd") -> int:
+        """Return what a card can still pay in a currency."""
         (issuer,) = [name for name, cards in CARDS.items() if pan in cards]
         books = self.nodes[issuer].machine.books
         (card,) = [card for card in books.cards.values() if card.last4 == pan[-4:]]
-        found: int = books.ledger.accounts[f"{card.account}/840"].available_minor
+        found: int = books.ledger.accounts[f"{card.account}/{CURRENCIES[currency]}"].available_minor
         return found
+
+    def refused(self) -> list[str]:
+        """Return the messages that the acquirer has refused for good."""
+        return [row["send"] for row in step(owing.list_of(self.ports, "refused", 1_000))]
+
+    def send_again(self, send: str) -> None:
+        """Let an operator have a message sent again."""
+        step(owing.send_again(self.ports, send))
 
     def cleared(self, kind: str) -> list[int]:
         """Return what the acquirer will present: the amounts of its captures, or of its refunds, in order."""
@@ -342,7 +368,3 @@ class _Worker:
 
     def close(self) -> None:
         """Let go of nothing."""
-
-
-async def _served(app: Coroutine[Any, Any, None]) -> None:
-    await app

@@ -47,6 +47,25 @@ class TestTakingOver:
         assert (sent.mti, sent.pan, sent.stan, sent.rrn) == ("0220", PANS[TOKEN_A], "000050", "607309000050")
         assert (sent.authorisation_code, sent.response_code, sent.amount_minor) == ("A00001", "00", 4_200)
 
+    def test_it_leaves_in_the_turn_that_takes_it_over_and_the_card_is_opened_once(self) -> None:
+        bench = Bench()
+        bench.receive("acquirer", advice())
+
+        turn = bench.open_card()
+
+        assert [(message.mti, message.pan) for message in turn.sent("issuer-a")] == [("0220", PANS[TOKEN_A])]
+        assert turn.asked("hsm") == []
+
+    def test_one_that_has_to_wait_waits_without_its_card_number(self) -> None:
+        bench = Bench(up=("acquirer",))
+        bench.forward(advice())
+
+        turn = bench.connect("issuer-a")
+
+        assert turn.asked("hsm") == [Detokenise(TOKEN_A, "123456/607309000050")]
+        assert bench.machine.book.opened == {}
+        assert bench.sent("issuer-a") == []
+
     def test_it_is_repeated_until_the_issuer_takes_it(self) -> None:
         bench = Bench()
         bench.forward(advice())

@@ -7,7 +7,19 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.core.duty import DONE, OPEN, Duty, DutyRules, claimed, failed, fulfilled, may_claim
+from node.core.duty import (
+    DONE,
+    OPEN,
+    REFUSED,
+    Duty,
+    DutyRules,
+    claimed,
+    failed,
+    fulfilled,
+    may_claim,
+    refused,
+    reopened,
+)
 from tests.support.links import EPOCH
 
 RULES = DutyRules(lease_s=60.0, backoff_first_s=1.0, backoff_max_s=8.0)
@@ -49,3 +61,20 @@ class TestFailure:
         assert pause == timedelta(seconds=min(2.0 ** (attempts - 1), 8.0))
         assert not may_claim(given_back, EPOCH)
         assert may_claim(given_back, given_back.due_at)
+
+
+class TestRefusal:
+    """What was refused for good is nobody's, until it is opened again; then the next attempt is a repeat."""
+
+    def test_it_is_nobodys_and_says_since_when(self) -> None:
+        ended = refused(claimed(duty(), "gateway-1", EPOCH, RULES), EPOCH + timedelta(seconds=2))
+
+        assert (ended.state, ended.holder, ended.due_at) == (REFUSED, None, EPOCH + timedelta(seconds=2))
+        assert not may_claim(ended, EPOCH + timedelta(days=1))
+
+    def test_opened_again_it_is_due_and_its_attempts_still_count(self) -> None:
+        later = EPOCH + timedelta(hours=1)
+        again = reopened(refused(claimed(duty(), "gateway-1", EPOCH, RULES), EPOCH), later)
+
+        assert may_claim(again, later)
+        assert claimed(again, "gateway-2", later, RULES).attempts == 2
