@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from banks.issuer.settings import IssuerSettings
+from gateway.settings import GatewaySettings
 from hsm_sim.config import FaultConfig, LmkConfig, PolicyConfig, VaultConfig
 from hsm_sim.zones.settings import Mac
 from iso.dialects import known_names
@@ -90,6 +91,7 @@ class HsmSection(NodeSection):
 class GatewaySection(NodeSection):
     """Where shops send their requests; `platform` is the merchant (its id) that may make accounts of others."""
 
+    rules: GatewaySettings = GatewaySettings()
     http: str = Field(pattern=ADDRESS)
     platform: str | None = None
 

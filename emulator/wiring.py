@@ -292,6 +292,7 @@ async def _start_gateway(name: str, place: Place, tasks: TaskGroup) -> Started:
 
     nodes, deadlines = place.topology.nodes, place.topology.deadlines
     config = GatewayConfig(
+        **dict(nodes.gateway.rules),
         http=nodes.gateway.http,
         acquirer_address=place.addresses["acquirer"],
         acquirer_dialect=nodes.acquirer.dialect,

@@ -68,7 +68,7 @@ def respond(
         headers["Original-Request"] = answer.original or request_id
     if answer.original is not None:
         headers["Idempotent-Replayed"] = "true"
-    if answer.status >= 400 and (retry := _RETRY.get(answer.status, "false")):
+    if answer.status >= 400 and (retry := _retry(answer.status, reason)):
         headers["Stripe-Should-Retry"] = retry
     if reason is not None:
         headers["Stripe-Rate-Limited-Reason"] = reason
@@ -92,6 +92,11 @@ def _shown_key(request: Request) -> str | None:
         return idempotency_key(request)
     except ApiError:
         return None
+
+
+def _retry(status: int, reason: str | None) -> str | None:
+    # A 429 without a reason is the lock of an object, which is free in a moment.
+    return "true" if status == 429 and reason is None else _RETRY.get(status, "false")
 
 
 def _with_log_url(body: str, request: Request, request_id: str) -> str:

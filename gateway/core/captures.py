@@ -52,7 +52,7 @@ def capture(
     Raises
     ------
     ApiError
-        400: nothing is held, or not that much, or this payment has one capture only. 409 `lock_timeout`: another
+        400: nothing is held, or not that much, or this payment has one capture only. 429 `lock_timeout`: another
         request is changing it.
     """
     charge = held_charge(books, intent, "capture", at)
@@ -142,7 +142,7 @@ def held_charge(books: Books, intent: Intent, event: str, at: At) -> Charge:
     Raises
     ------
     ApiError
-        400 `payment_intent_unexpected_state` or `charge_expired_for_capture`; 409 `lock_timeout`.
+        400 `payment_intent_unexpected_state` or `charge_expired_for_capture`; 429 `lock_timeout`.
     """
     if next_status(intent.status, event) is None:
         raise refusal(intent.status, event, render.payment_intent(intent))

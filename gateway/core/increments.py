@@ -40,7 +40,7 @@ def begin_increment(books: Books, intent: Intent, amount: int, origin: Origin, a
     Raises
     ------
     ApiError
-        400: not in this state, not for this payment, not this amount. 409 `lock_timeout`: something else of this
+        400: not in this state, not for this payment, not this amount. 429 `lock_timeout`: something else of this
         payment is under way.
     """
     charge = held_charge(books, intent, "increment", at)

@@ -160,10 +160,10 @@ def refusal(status: str, event: str, intent: dict[str, Any], param: str | None =
 
 
 def busy() -> ApiError:
-    """Return the refusal of a change to a payment that another request is changing."""
+    """Return the refusal of a change to a payment that is being changed already; SDKs may repeat it by themselves."""
     message = (
         "This object cannot be accessed right now because another API request or Stripe process is currently accessing "
         "it. If you see this error intermittently, retry the request. If you see this error frequently and are making "
         "multiple concurrent requests to a single object, make your requests serially or at a lower rate."
     )
-    return ApiError(409, message, code="lock_timeout")
+    return ApiError(429, message, code="lock_timeout")

@@ -409,7 +409,7 @@ class TestIncrement:
         settle(gateway)
         increment(gateway, name, 1500)
 
-        assert (caught.value.status, caught.value.code) == (409, "lock_timeout")
+        assert (caught.value.status, caught.value.code) == (429, "lock_timeout")
         assert (row(gateway, Intent).amount, row(gateway, Intent).amount_capturable) == (1500, 1100)
 
     @pytest.mark.parametrize("act", ["capture", "cancel", "increment"])
@@ -427,7 +427,7 @@ class TestIncrement:
         gateway.acquirer.meanwhile = meanwhile
         increment(gateway, name, 1500)
 
-        assert refused == [(409, "lock_timeout")]
+        assert refused == [(429, "lock_timeout")]
         assert row(gateway, Intent).amount_capturable == 1500
 
 

@@ -443,7 +443,7 @@ class Shopping(RuleBasedStateMachine):
         assert (same.status, code_of(same)) == (409, "idempotency_key_in_use")
         if path.startswith("/v1/payment_intents/"):
             other = self.house.post(path, form, idempotency_key=f"{key} again")
-            assert (other.status, code_of(other)) in ((400, "payment_intent_unexpected_state"), (409, "lock_timeout"))
+            assert (other.status, code_of(other)) in ((400, "payment_intent_unexpected_state"), (429, "lock_timeout"))
         assert len(self.house.sent) == sent
 
 

@@ -93,6 +93,9 @@ class TestParallel:
             "lock_timeout",
             "amount_too_small",
         }
+        locked = [answer for answer in answers if answer.status_code == 429]
+        assert all(answer.headers["stripe-should-retry"] == "true" for answer in locked)
+        assert {answer.json()["error"]["code"] for answer in locked} <= {"lock_timeout"}
         assert sum(answer.status_code == 200 for answer in answers) == 1
         assert [message.amount_minor for message in shop.gateway.acquirer.sent("0100")] == [2000, 1000]
         assert intent_of(shop, name)["amount_capturable"] == 3000
