@@ -126,8 +126,10 @@ class SqliteStore:
         return job.outcome()
 
     async def read(self, work: Callable[[Books], T]) -> T:
-        """Run `work`, which only reads, on committed rows, outside the loop's thread."""
+        """Run `work`, which only reads, on the committed rows of one moment, outside the loop's thread."""
         async with self._readers.connect() as connection:
+            # The driver begins no transaction for questions, and two of them would see two moments.
+            await connection.exec_driver_sql("BEGIN")
             return await connection.run_sync(lambda sync: work(SqlBooks(sync)))
 
     async def aclose(self) -> None:

@@ -12,6 +12,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
+from sqlalchemy.util import await_only
 
 from gateway.core.books import Books, Conflict, Span, Store
 from gateway.core.records import Claim, Customer, Obligation, Terminal
@@ -260,6 +261,22 @@ class TestFile:
 
             assert Keeper(second, portal).read(lambda books: books.get(Customer, "cus_1")) == customer(1)
             portal.call(second.aclose)
+
+    def test_who_reads_sees_one_moment(self, tmp_path: Path) -> None:
+        async def run() -> tuple[Customer | None, Customer | None]:
+            store = SqliteStore(tmp_path / "gateway.db")
+            await store.write(lambda books: books.add(customer(1)))
+
+            def work(books: Books) -> tuple[Customer | None, Customer | None]:
+                before = books.get(Customer, "cus_1")
+                await_only(store.write(lambda books: books.put(customer(1)._replace(email="b@example.com"))))
+                return before, books.get(Customer, "cus_1")
+
+            seen = await store.read(work)
+            await store.aclose()
+            return seen
+
+        assert anyio.run(run) == (customer(1), customer(1))
 
     def test_a_commit_that_is_refused_is_told_to_everybody_in_the_group(self, tmp_path: Path) -> None:
         with start_blocking_portal() as portal:

@@ -47,7 +47,9 @@ def told(
 
 
 def is_captured(steps: list[dict[str, Any]]) -> bool:
-    return any(step.get("mti") == "0230" and step["node"] == "issuer-a" for step in steps)
+    # The last of it: the acquirer hears from the network that the issuer has taken its capture.
+    last = ("acquirer", "0230", "in")
+    return any((step["node"], step.get("mti"), step.get("direction")) == last for step in steps)
 
 
 class TestTrace:
@@ -190,7 +192,10 @@ class TestTrace:
         name = caught.value.json_body["error"]["payment_intent"]["id"]  # type: ignore[index]
 
         def is_undone(steps: list[dict[str, Any]]) -> bool:
-            return any(step.get("kind") == "void" for step in steps)
+            # Messages are kept a moment after they crossed.
+            seen = {(step["node"], step.get("mti"), step.get("direction")) for step in steps}
+            is_told = {("issuer-a", "0420", "in"), ("issuer-a", "0430", "out")} <= seen
+            return is_told and any(step.get("kind") == "void" for step in steps)
 
         steps = told(house, operator, name, is_undone)
 
