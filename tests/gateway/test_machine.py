@@ -307,6 +307,11 @@ class Shopping(RuleBasedStateMachine):
     def let_the_worker_work(self) -> None:
         self.house.work()
 
+        for payment in self.known:
+            if payment.status == "processing":
+                payment.status = self.house.get(f"/v1/payment_intents/{payment.id}")["status"]
+                assert payment.status in ("processing", "requires_payment_method")
+
     @some("requires_capture", "processing", "succeeded", "canceled")
     @rule()
     def arrive(self) -> None:
