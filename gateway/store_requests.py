@@ -7,17 +7,14 @@ search walks at most what is kept.
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from gateway.core.request_rows import RequestRow
-from node.journal import lock_database
+from node.history_file import HistoryFile
 
 LAYOUT = 1
 LIMIT_MAX = 500
@@ -26,6 +23,9 @@ KEPT = 20_000
 
 _NUMBERS = frozenset({"at", "took_us", "status"})
 _COLUMNS = ", ".join(RequestRow._fields)
+_TABLE = "CREATE TABLE requests (sequence INTEGER PRIMARY KEY, {})".format(
+    ", ".join(f"{name} {'INTEGER' if name in _NUMBERS else 'TEXT'}" for name in RequestRow._fields[1:])
+)
 _INSERT = f"INSERT INTO requests ({_COLUMNS}) VALUES ({', '.join('?' * len(RequestRow._fields))})"
 _EQUAL = ("id", "trace", "account", "method", "status", "subject")
 
@@ -108,12 +108,8 @@ class SqliteRequests:
 
     def __init__(self, path: Path, kept: int = KEPT) -> None:
         self._kept = kept
-        self._lock = lock_database(path)
-        try:
-            self._database = _opened(path)
-        except BaseException:
-            os.close(self._lock)
-            raise
+        self._file = HistoryFile(path, LAYOUT, _TABLE)
+        self._database = self._file.database
 
     @property
     def last(self) -> int:
@@ -131,16 +127,9 @@ class SqliteRequests:
         """
         if not rows:
             return
-        database = self._database
-        database.execute("BEGIN IMMEDIATE")
-        try:
+        with self._file.transaction() as database:
             database.executemany(_INSERT, rows)
             database.execute("DELETE FROM requests WHERE sequence <= ?", (rows[-1].sequence - self._kept,))
-            database.execute("COMMIT")
-        except sqlite3.Error:
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-            raise
 
     def find(self, query: RequestQuery) -> list[RequestRow]:
         """Return the rows that a query asks for, newest first."""
@@ -157,37 +146,8 @@ class SqliteRequests:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._database.close()
-        os.close(self._lock)
+        self._file.close()
 
 
 def _wanted(query: RequestQuery) -> dict[str, Any]:
     return {name: value for name in _EQUAL if (value := getattr(query, name)) is not None}
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    """Open a file; one that is no database any more, as a loss of power may leave it, is begun anew."""
-    with suppress(sqlite3.DatabaseError):
-        return _begun(path)
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    return _begun(path)
-
-
-def _begun(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
-        database.execute("PRAGMA journal_mode=WAL")
-        # Survives `kill -9`; a payment must not wait for the disk because of history.
-        database.execute("PRAGMA synchronous=OFF")
-        database.execute("PRAGMA busy_timeout=0")
-        (layout,) = database.execute("PRAGMA user_version").fetchone()
-        if layout != LAYOUT:
-            database.execute("DROP TABLE IF EXISTS requests")
-            columns = [f"{name} {'INTEGER' if name in _NUMBERS else 'TEXT'}" for name in RequestRow._fields[1:]]
-            database.execute(f"CREATE TABLE requests (sequence INTEGER PRIMARY KEY, {', '.join(columns)})")
-            database.execute(f"PRAGMA user_version={LAYOUT}")
-    except BaseException:
-        database.close()
-        raise
-    return database

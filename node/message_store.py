@@ -9,8 +9,6 @@ once in a while: SQLite finds the groups in whose text a value stands, and only 
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -20,7 +18,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from pydantic_core import from_json, to_json
 
-from node.journal import lock_database
+from node.history_file import HistoryFile
 
 LAYOUT = 2
 """Of the file; another one is begun anew."""
@@ -183,12 +181,12 @@ class SqliteMessages:
 
     def __init__(self, path: Path, retention: Retention | None = None) -> None:
         self.retention = retention or Retention()
-        self._lock = lock_database(path)
+        self._file = HistoryFile(path, LAYOUT, _TABLE)
+        self._database = self._file.database
         try:
-            self._database = _opened(path)
             newest = self._database.execute("SELECT last, at FROM packs ORDER BY last DESC LIMIT 1").fetchone()
         except BaseException:
-            self._unlock()
+            self._file.close()
             raise
         self._last: int
         self._last_at: int
@@ -209,9 +207,8 @@ class SqliteMessages:
         """
         if not rows:
             return
-        database, newest = self._database, rows[-1]
-        database.execute("BEGIN IMMEDIATE")
-        try:
+        newest = rows[-1]
+        with self._file.transaction() as database:
             database.executemany(_INSERT, [_packed(rows[at : at + PACKED]) for at in range(0, len(rows), PACKED)])
             # Business time never runs backwards, so the groups that are too old are the first ones.
             young = database.execute(
@@ -219,11 +216,6 @@ class SqliteMessages:
             ).fetchone()
             oldest = max(newest.sequence - self.retention.rows + 1, young[0])
             database.execute("DELETE FROM packs WHERE last < ?", (oldest,))
-            database.execute("COMMIT")
-        except sqlite3.Error:
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-            raise
         self._last, self._last_at = newest.sequence, newest.at
 
     def find(self, query: Query) -> list[MessageRow]:
@@ -250,13 +242,7 @@ class SqliteMessages:
 
     def close(self) -> None:
         """Let go of the file; a second time changes nothing."""
-        self._database.close()
-        self._unlock()
-
-    def _unlock(self) -> None:
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._file.close()
 
 
 def _asked_for(query: Query, rows: Iterable[MessageRow]) -> list[MessageRow]:
@@ -288,34 +274,3 @@ def _unpacked(columns: str, frames: bytes) -> list[MessageRow]:
         start, end = end, end + length
         rows.append(_record(MessageRow, (*values, frames[start:end])))
     return rows
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    """Open a file; one that is no database any more, as a loss of power may leave it, is begun anew."""
-    try:
-        return _begun(path)
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-    return _begun(path)
-
-
-def _begun(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
-        database.execute("PRAGMA journal_mode=WAL")
-        # Survives `kill -9`. Waiting for the disk would stop the node's loop, for history that nobody's money rests on.
-        database.execute("PRAGMA synchronous=OFF")
-        database.execute("PRAGMA busy_timeout=0")
-        (layout,) = database.execute("PRAGMA user_version").fetchone()
-        if layout != LAYOUT:
-            for table in ("messages", "packs"):
-                database.execute(f"DROP TABLE IF EXISTS {table}")
-            database.execute(_TABLE)
-            database.execute(f"PRAGMA user_version={LAYOUT}")
-    except BaseException:
-        database.close()
-        raise
-    return database
