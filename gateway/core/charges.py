@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.core.errors import ApiError
-from gateway.core.parameters import merged_metadata
+from gateway.core.metadata import metadata_after
 from gateway.core.records import Charge, Intent
 from gateway.core.render import dumps
 
@@ -44,10 +44,7 @@ def described(charge: Charge, params: Mapping[str, Any]) -> Charge:
     details |= {name: params[name] for name in _SAID if name in params}
     if group is not None:
         details["transfer_group"] = group
-    metadata = json.loads(charge.metadata)
-    if "metadata" in params:
-        metadata = merged_metadata(metadata, params["metadata"])
-    return charge._replace(details=dumps(details), metadata=dumps(metadata))
+    return charge._replace(details=dumps(details), metadata=metadata_after(charge.metadata, params))
 
 
 def check_capturable(charge: Charge, intent: Intent) -> None:

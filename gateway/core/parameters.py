@@ -15,7 +15,6 @@ from gateway.core.cards import carries_card_number
 from gateway.core.errors import ApiError, excerpt, missing_parameter, unknown_parameters
 from gateway.core.forms import Tree
 
-METADATA_KEYS_MAX = 50
 METADATA_KEY_MAX = 40
 METADATA_VALUE_MAX = 500
 UNKNOWN_SHOWN_MAX = 10
@@ -241,23 +240,6 @@ def read(fields: Mapping[str, Field], tree: Tree, prefix: str = "") -> dict[str,
         if field.required and values.get(name) is None:
             raise missing_parameter(f"{prefix}[{name}]" if prefix else name)
     return values
-
-
-def merged_metadata(current: Mapping[str, str], changes: Mapping[str, str | None] | None) -> dict[str, str]:
-    """Return metadata after an update; `changes` None removes all.
-
-    Raises
-    ------
-    ApiError
-        400: more than 50 keys would remain.
-    """
-    if changes is None:
-        return {}
-    merged = {**current, **changes}
-    kept = {key: value for key, value in merged.items() if value is not None}
-    if len(kept) > METADATA_KEYS_MAX:
-        raise ApiError(400, f"You can specify up to {METADATA_KEYS_MAX} metadata keys.", param="metadata")
-    return kept
 
 
 def _one_of(values: tuple[str, ...]) -> str:

@@ -5,7 +5,6 @@ The acquirer is asked before anything is written: an account exists here only if
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from gateway.core import accounts
@@ -14,9 +13,8 @@ from gateway.core.books import Books
 from gateway.core.claims import Answer
 from gateway.core.errors import API_ERROR, ApiError, excerpt
 from gateway.core.events import emit_update
-from gateway.core.parameters import merged_metadata
+from gateway.core.metadata import metadata_after
 from gateway.core.records_account import AccountRow
-from gateway.core.render import dumps
 from gateway.handlers.context import Call, Ports, cause_of_call, early_replay, listed, once, shown
 
 
@@ -26,7 +24,7 @@ async def create(ports: Ports, call: Call) -> Answer:
         return answer
     platform = await ports.store.read(lambda books: _platform(books, call))
     row = accounts.drafted(ports.identifier("acct"), platform, call.params, ports.created())
-    row = row._replace(metadata=dumps(merged_metadata({}, call.params.get("metadata", {}))))
+    row = row._replace(metadata=metadata_after("{}", call.params))
     _check(await ports.bank.enrol(accounts.enrolment(row)))
 
     def work(books: Books) -> Answer:
@@ -60,8 +58,7 @@ async def update(ports: Ports, call: Call) -> Answer:
     def work(books: Books) -> Answer:
         held = _managed(books, call, name)
         row = accounts.changed(held, call.params)
-        if "metadata" in call.params:
-            row = row._replace(metadata=dumps(merged_metadata(json.loads(row.metadata), call.params["metadata"])))
+        row = row._replace(metadata=metadata_after(row.metadata, call.params))
         books.put(row)
         was, now = accounts.render(held), accounts.render(row)
         emit_update(books, cause._replace(account=row.id), "account.updated", was, now)

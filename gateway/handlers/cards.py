@@ -15,7 +15,7 @@ from gateway.core.cards import CardFace, card_of, checked_expiry
 from gateway.core.claims import Answer
 from gateway.core.errors import CARD_ERROR, ApiError, missing_parameter, unavailable
 from gateway.core.events import emit_update
-from gateway.core.parameters import merged_metadata
+from gateway.core.metadata import metadata_after
 from gateway.core.records import Method
 from gateway.core.records_setup import Token
 from gateway.core.render import dumps
@@ -89,10 +89,8 @@ async def update(ports: Ports, call: Call) -> Answer:
             month, year = card.get("exp_month", method.exp_month), card.get("exp_year", method.exp_year)
             month, year = checked_expiry(month, year, now)
             method = method._replace(exp_month=month, exp_year=year)
-        if "metadata" in params:
-            metadata = merged_metadata(json.loads(method.metadata), params["metadata"])
-            method = method._replace(metadata=dumps(metadata))
-        method = method._replace(details=dumps(_changed(json.loads(method.details), params)))
+        details = dumps(_changed(json.loads(method.details), params))
+        method = method._replace(details=details, metadata=metadata_after(method.metadata, params))
         books.put(method)
         emit_update(books, cause, "payment_method.updated", before, render.payment_method(method))
         return shown(books, call, render.payment_method(method))
@@ -153,7 +151,7 @@ async def store_card(ports: Ports, call: Call, params: Mapping[str, Any], prefix
         cvc_check="unchecked" if vaulted.has_cvc else None,
         is_spent=0,
         details=dumps({part: value for part, value in details.items() if value}),
-        metadata=dumps(merged_metadata({}, params.get("metadata", {}))),
+        metadata=metadata_after("{}", params),
         **vaulted.face._asdict(),
     )
     return Brought(method, named)

@@ -12,8 +12,8 @@ from gateway.core.books import Books
 from gateway.core.claims import Answer
 from gateway.core.errors import ApiError, no_such
 from gateway.core.events import emit, emit_update
+from gateway.core.metadata import metadata_after
 from gateway.core.methods import attach_to, detach_from
-from gateway.core.parameters import merged_metadata
 from gateway.core.records import Customer, Method
 from gateway.core.render import dumps
 from gateway.handlers.cards import bring, store_virtual
@@ -61,11 +61,9 @@ async def create(ports: Ports, call: Call) -> Answer:
     def work(books: Books) -> Answer:
         params = call.params
         _check_clock(params)
-        details, metadata = _changed({}, params), merged_metadata({}, params.get("metadata", {}))
+        details, metadata = _changed({}, params), metadata_after("{}", params)
         default = details.pop(_DEFAULT, None)
-        row = Customer(
-            identifier, call.account.id, created, params.get("email"), dumps(details), dumps(metadata), deleted=0
-        )
+        row = Customer(identifier, call.account.id, created, params.get("email"), dumps(details), metadata, deleted=0)
         books.add(row)
         method = (bring(books, bringing) or method_of(books, call, named)) if named else None
         if method is not None and default in (named, method.id):
@@ -99,11 +97,8 @@ async def update(ports: Ports, call: Call) -> Answer:
         params, row = call.params, customer_of(books, call, call.identifiers[0], param=None)
         before = render.customer(row)
         details = _changed(json.loads(row.details), params)
-        metadata = json.loads(row.metadata)
-        if "metadata" in params:
-            metadata = merged_metadata(metadata, params["metadata"])
         email = params.get("email") if "email" in params else row.email
-        row = row._replace(email=email, details=dumps(details), metadata=dumps(metadata))
+        row = row._replace(email=email, details=dumps(details), metadata=metadata_after(row.metadata, params))
         if details.get(_DEFAULT) is not None:
             _check_default(books, call, row, details[_DEFAULT])
         books.put(row)

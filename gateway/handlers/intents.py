@@ -15,8 +15,8 @@ from gateway.core.claims import Answer
 from gateway.core.errors import ApiError, missing_parameter
 from gateway.core.events import emit
 from gateway.core.intents import REQUIRES_CONFIRMATION, REQUIRES_PAYMENT_METHOD, next_status, refusal
+from gateway.core.metadata import metadata_after
 from gateway.core.methods import check_usable
-from gateway.core.parameters import merged_metadata
 from gateway.core.records import Intent, Method
 from gateway.core.records_setup import SetupIntent
 from gateway.core.render import dumps
@@ -205,10 +205,7 @@ def chosen(books: Books, call: Call, intent: Intent, bringing: Method | None) ->
     for name in ("capture_method", "payment_method_types"):
         if params.get(name):
             details[name] = params[name]
-    metadata = json.loads(intent.metadata)
-    if "metadata" in params:
-        metadata = merged_metadata(metadata, params["metadata"])
-    return intent._replace(details=dumps(details), metadata=dumps(metadata))
+    return intent._replace(details=dumps(details), metadata=metadata_after(intent.metadata, params))
 
 
 def confirmed(call: Call, intent: Intent) -> Intent:
@@ -237,10 +234,7 @@ def described(intent: Intent, call: Call) -> Intent:
     params = call.params
     details = json.loads(intent.details)
     details |= {name: params[name] for name in _SAID if name in params}
-    metadata = json.loads(intent.metadata)
-    if "metadata" in params:
-        metadata = merged_metadata(metadata, params["metadata"])
-    return intent._replace(details=dumps(details), metadata=dumps(metadata))
+    return intent._replace(details=dumps(details), metadata=metadata_after(intent.metadata, params))
 
 
 def offered(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from gateway.core import balance, claims, render
@@ -10,8 +9,8 @@ from gateway.core.balance import emit_refund_update
 from gateway.core.books import Books
 from gateway.core.claims import Answer
 from gateway.core.errors import ApiError, no_such
+from gateway.core.metadata import metadata_after
 from gateway.core.obligations import micros
-from gateway.core.parameters import merged_metadata
 from gateway.core.records import Charge, Intent
 from gateway.core.records_money import Refund
 from gateway.core.refunds import Begun, Wish, begin_refund, cancel_refund, unanswered_refund
@@ -161,7 +160,7 @@ async def _update(ports: Ports, call: Call, name: str) -> Answer:
             raise no_such("refund", name, param="refund")
         before = refund(row)
         if "metadata" in call.params:
-            row = row._replace(metadata=dumps(merged_metadata(json.loads(row.metadata), call.params["metadata"])))
+            row = row._replace(metadata=metadata_after(row.metadata, call.params))
             books.put(row)
         if row.is_announced:
             emit_refund_update(books, cause, before, row)
@@ -175,8 +174,7 @@ def _wish(call: Call) -> Wish:
     details: dict[str, Any] = {}
     if params.get("instructions_email"):
         details["instructions_email"] = params["instructions_email"]
-    metadata = merged_metadata({}, params.get("metadata", {}))
-    return Wish(params.get("amount"), params.get("reason"), dumps(details), dumps(metadata))
+    return Wish(params.get("amount"), params.get("reason"), dumps(details), metadata_after("{}", params))
 
 
 def _charge_to_refund(books: Books, call: Call, name: str | None) -> Charge:

@@ -11,9 +11,9 @@ from gateway.core.books import Books
 from gateway.core.claims import Answer
 from gateway.core.events import emit
 from gateway.core.intents import CANCELED, REQUIRES_PAYMENT_METHOD
+from gateway.core.metadata import metadata_after
 from gateway.core.methods import check_usable
 from gateway.core.obligations import micros
-from gateway.core.parameters import merged_metadata
 from gateway.core.records import Method, SendRecord
 from gateway.core.records_setup import SetupAttempt, SetupIntent
 from gateway.core.render import dumps
@@ -189,10 +189,7 @@ def _chosen(books: Books, call: Call, setup: SetupIntent, bringing: Method | Non
     held = method or (setup.method and books.get(Method, setup.method)) or None
     if held is not None and not params.keys() <= _NOTES:
         check_usable(held, setup.customer)
-    metadata = json.loads(setup.metadata)
-    if "metadata" in params:
-        metadata = merged_metadata(metadata, params["metadata"])
-    return setup._replace(details=dumps(_described(setup, params)), metadata=dumps(metadata))
+    return setup._replace(details=dumps(_described(setup, params)), metadata=metadata_after(setup.metadata, params))
 
 
 def _described(setup: SetupIntent, params: Any) -> dict[str, Any]:

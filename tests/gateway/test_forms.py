@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +18,8 @@ from gateway.core import specs
 from gateway.core.cards import carries_card_number
 from gateway.core.errors import ApiError
 from gateway.core.forms import DEPTH_MAX, FIELDS_MAX, canonical, parse_form
-from gateway.core.parameters import Choice, Hash, Integer, Items, Metadata, Period, Text, Truth, merged_metadata, read
+from gateway.core.metadata import metadata_after
+from gateway.core.parameters import Choice, Hash, Integer, Items, Metadata, Period, Text, Truth, read
 from tests.support.gateway import flat
 
 NAMES = st.text("abcxyz_", min_size=1, max_size=5)
@@ -184,11 +186,14 @@ class TestMetadata:
     """Metadata is merged key by key; an empty value removes a key, an empty whole removes all."""
 
     def test_keys_are_added_replaced_and_removed(self) -> None:
-        assert merged_metadata({"a": "1", "b": "2"}, {"b": None, "c": "3"}) == {"a": "1", "c": "3"}
-        assert merged_metadata({"a": "1"}, None) == {}
+        assert json.loads(metadata_after('{"a": "1", "b": "2"}', {"metadata": {"b": None, "c": "3"}})) == {
+            "a": "1",
+            "c": "3",
+        }
+        assert metadata_after('{"a": "1"}', {"metadata": None}) == "{}"
 
     def test_fifty_keys_are_the_limit(self) -> None:
         current = {f"k{number}": "v" for number in range(50)}
 
         with pytest.raises(ApiError):
-            merged_metadata(current, {"one more": "v"})
+            metadata_after(json.dumps(current), {"metadata": {"one more": "v"}})
