@@ -35,6 +35,8 @@ _ALSO: dict[str, tuple[str, ...]] = {
     "merchants:write": ("bank:read",),
 }
 TOKEN_LIFETIME_S = 60
+CLOCKS_APART_S = 5
+"""How far the clock that signed a token may be from ours: two machines differ, and one clock is set back at times."""
 ISSUER = "cardrails"
 OPERATOR = "operator"
 """Who calls, if nobody says otherwise: a person at a command."""
@@ -161,6 +163,7 @@ class Gate:
                 algorithms=["HS256"],
                 audience=request.path_params["name"],
                 issuer=ISSUER,
+                leeway=CLOCKS_APART_S,
                 options={"require": ["exp", "iat", "aud", "iss", "sub", "scope"], "strict_aud": True},
             )
         except jwt.InvalidTokenError:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from emulator.render import dim, wants_colour
 from emulator.running import add_house, answering, control_of
-from gateway.core.telling import headline, message_lines, remark_line, story_lines
+from gateway.core.telling import headline, message_lines, remark_line, silence_lines, story_lines
 from gateway.core.trail import Trail, View
 from gateway.emu.story import tell
 from iso.errors import CardrailsError, ConfigError
@@ -68,8 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
         paint = dim if wants_colour() else str
         lines = story_lines(story.steps(), with_bytes=arguments.bytes, paint=paint)
         print("\n".join(lines) or "nothing is kept of it")
-        for node in story.silent:
-            print(f"{node} did not answer: what it knows is missing", file=sys.stderr)
+        for line in silence_lines(story.silent):
+            print(line, file=sys.stderr)
     return 1 if story.is_empty else 0
 
 

@@ -42,6 +42,11 @@ def story_lines(steps: Iterable[View], *, with_bytes: bool, paint: Paint = str) 
     return lines
 
 
+def silence_lines(silent: Mapping[str, str]) -> list[str]:
+    """Return who did not answer, and why: what they know is missing among the steps."""
+    return [f"{reason}; what it knows is missing" for reason in silent.values()]
+
+
 def message_lines(number: int, message: View, *, with_bytes: bool, paint: Paint = str) -> list[str]:
     """Return a message at one side of a hop: how it crossed, its elements, and its masked bytes if they are wanted."""
     fields = {int(de): value for de, value in message.get("fields", {}).items()}

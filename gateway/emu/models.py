@@ -109,7 +109,7 @@ class TraceShown(BaseModel):
     id: str
     traces: list[str]
     steps: list[StepShown]
-    silent: list[str] = Field(description="Nodes that did not answer: what they know is missing.")
+    silent: list[Silent] = Field(description="Nodes that did not answer: what they know is missing.")
 
 
 class TextAsked(Asked):

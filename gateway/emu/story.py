@@ -47,7 +47,7 @@ class Story(NamedTuple):
     postings
         Ledger entries at the banks, each with its `node`.
     silent
-        Nodes that did not answer: what they know is missing.
+        Nodes that did not answer, each with the reason: what they know is missing.
     """
 
     traces: list[str]
@@ -57,7 +57,7 @@ class Story(NamedTuple):
     commands: list[View]
     decisions: list[View]
     postings: list[View]
-    silent: list[str]
+    silent: dict[str, str]
 
     @property
     def is_empty(self) -> bool:
@@ -99,7 +99,7 @@ def tell(client: ControlClient, nodes: Sequence[str], wanted: str | dict[str, st
         requests = sorted(known, key=lambda row: row["at"])
     commands, kept = teller.commands(messages), teller.kept(messages)
     decisions, postings = _decisions(kept), teller.postings(kept)
-    return Story(traces, requests, messages, remarks, commands, decisions, postings, sorted(teller.silent))
+    return Story(traces, requests, messages, remarks, commands, decisions, postings, teller.silent)
 
 
 class _Teller:
@@ -109,15 +109,15 @@ class _Teller:
         self._client = client
         self._banks = BankClient(client)
         self._nodes = list(nodes)
-        self.silent: set[str] = set()
+        self.silent: dict[str, str] = {}
 
     def requests(self, name: str) -> tuple[list[str], list[View]]:
         """Return the trace ids of a name, and its HTTP requests."""
         if _GATEWAY in self._client.nodes:
             try:
                 found = self._client.requests_of(_GATEWAY, name)
-            except ControlError:
-                self.silent.add(_GATEWAY)
+            except ControlError as error:
+                self.silent[_GATEWAY] = str(error)
             else:
                 return list(found["traces"])[-TRACES_MAX:], list(found["requests"])
         return [], []
@@ -142,8 +142,8 @@ class _Teller:
         for node, since, until in _windows(messages):
             try:
                 asked = self._client.commands(_HSM, node, since, until)
-            except ControlError:
-                self.silent.add(_HSM)
+            except ControlError as error:
+                self.silent[_HSM] = str(error)
                 break
             for number, one in enumerate(asked):
                 shown = {name: value for name, value in one.items() if name != "party"}
@@ -204,14 +204,14 @@ class _Teller:
             return []
         try:
             return self._client.messages(node, newest="1", **wanted)
-        except ControlError:
-            self.silent.add(node)
+        except ControlError as error:
+            self.silent[node] = str(error)
         return []
 
     def _missed(self, node: str, error: ControlError) -> None:
         """Note that a bank did not answer; a node that is none, or knows nothing of the name, has."""
         if error.status != _NO_BANK:
-            self.silent.add(node)
+            self.silent[node] = str(error)
 
 
 def _rows(kept: Sequence[Kept]) -> list[tuple[str, View]]:

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import PlainTextResponse
 
 from gateway.core.request_rows import shown
-from gateway.core.telling import story_lines
+from gateway.core.telling import silence_lines, story_lines
 from gateway.emu.desk import Desk
+from gateway.emu.house import SUBJECT, silent_of
 from gateway.emu.models import Identifier, TextAsked, TracePage, TracesAsked, TraceShown
 from gateway.emu.problems import Problem, documented
 from gateway.emu.story import Story, tell
@@ -45,7 +46,7 @@ def traces(desk: Desk) -> APIRouter:
     )
     async def told(id: Annotated[Identifier, Path(description=_WHAT)]) -> Any:
         story = await _told(desk, id)
-        return {"id": id, "traces": story.traces, "steps": story.steps(), "silent": story.silent}
+        return {"id": id, "traces": story.traces, "steps": story.steps(), "silent": silent_of(story.silent)}
 
     @router.get(
         "/traces/{id}/text",
@@ -59,7 +60,7 @@ def traces(desk: Desk) -> APIRouter:
     ) -> PlainTextResponse:
         story = await _told(desk, id)
         lines = story_lines(story.steps(), with_bytes=asked.bytes)
-        lines += [f"{node} did not answer: what it knows is missing" for node in story.silent]
+        lines += silence_lines(story.silent)
         return PlainTextResponse("\n".join(lines) + "\n")
 
     return router
@@ -68,6 +69,8 @@ def traces(desk: Desk) -> APIRouter:
 async def _told(desk: Desk, name: str) -> Story:
     nodes = desk.house.nodes
     story: Story = await desk.house.ask(lambda client: tell(client, nodes, name))
+    if story.is_empty and SUBJECT in story.silent:
+        raise Problem(503, story.silent[SUBJECT])
     if story.is_empty:
         raise Problem(404, f"nothing is kept of {name}")
     return story

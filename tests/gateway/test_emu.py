@@ -202,7 +202,7 @@ class TestTraces:
 
         short, long = (client.get(f"/traces/{answer.json()['id']}/text", params={"bytes": more}) for more in (0, 1))
 
-        silent = f"{ABSENT} did not answer: what it knows is missing"
+        silent = f"{ABSENT}: 404 no such node in this process; what it knows is missing"
         assert short.headers["content-type"] == "text/plain; charset=utf-8"
         assert short.text.splitlines() == [*story_lines(steps, with_bytes=False), silent]
         assert long.text.splitlines() == [*story_lines(steps, with_bytes=True), silent]
@@ -212,7 +212,15 @@ class TestTraces:
     def test_what_a_silent_node_knows_is_missing(self, house: SmallHouse, client: httpx.Client) -> None:
         body = pay(house).json()
 
-        assert client.get(f"/traces/{body['id']}").json()["silent"] == [ABSENT]
+        assert [one["node"] for one in client.get(f"/traces/{body['id']}").json()["silent"]] == [ABSENT]
+
+    def test_a_name_is_not_unknown_because_nobody_could_be_asked(self, house: SmallHouse, client: httpx.Client) -> None:
+        body = pay(house).json()
+        house.urls["gateway"] = "http://127.0.0.1:1"
+
+        answer = client.get(f"/traces/{body['id']}")
+
+        assert (answer.status_code, answer.json()["detail"].split(":")[0]) == (503, "gateway")
 
     def test_nothing_is_kept_of_it(self, client: httpx.Client) -> None:
         names = ["pi_0", "ch_0", "re_0", "req_0", "0" * 32, "seti_0", "x"]
