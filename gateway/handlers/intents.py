@@ -189,9 +189,7 @@ def chosen(books: Books, call: Call, intent: Intent, bringing: Method | None) ->
     params = call.params
     if "customer" in params:
         intent = intent._replace(customer=customer_of(books, call, params["customer"]).id)
-    method = bringing
-    if method is None and params.get("payment_method"):
-        method = method_of(books, call, params["payment_method"])
+    method = supplied(books, call, bringing)
     if method is not None:
         intent = intent._replace(method=method.id, status=REQUIRES_CONFIRMATION)
     elif "payment_method" in params:
@@ -206,6 +204,12 @@ def chosen(books: Books, call: Call, intent: Intent, bringing: Method | None) ->
         if params.get(name):
             details[name] = params[name]
     return intent._replace(details=dumps(details), metadata=metadata_after(intent.metadata, params))
+
+
+def supplied(books: Books, call: Call, bringing: Method | None) -> Method | None:
+    """Return the payment method that the request brought or names; None if it does neither."""
+    name = call.params.get("payment_method")
+    return bringing or (method_of(books, call, name) if name else None)
 
 
 def confirmed(call: Call, intent: Intent) -> Intent:

@@ -113,7 +113,7 @@ async def carry_through(ports: Ports, call: Call, prepare: Callable[[Books], Ans
         if isinstance(record, Answer):
             return record
         is_settled = False
-        outcome = await authorise(ports, record)
+        outcome = await ask(ports, record)
         at = ports.now()
         done = await ports.store.write(lambda books: _finish(ports, call, record, outcome, at, books))
         is_settled = not done.is_owed
@@ -125,11 +125,6 @@ async def carry_through(ports: Ports, call: Call, prepare: Callable[[Books], Ans
         # If this was cut short, the send record has no result: whoever works the duties finds it and makes it one.
         if not is_settled:
             ports.owed()
-
-
-async def authorise(ports: Ports, record: SendRecord) -> Outcome:
-    """Ask the network; the send record is durable already."""
-    return await ask(ports, record)
 
 
 class _Done(NamedTuple):

@@ -26,7 +26,6 @@ from gateway.handlers.context import (
     cause_of_call,
     customer_of,
     listed,
-    method_of,
     once,
     owned,
     shown,
@@ -179,9 +178,7 @@ def _chosen(books: Books, call: Call, setup: SetupIntent, bringing: Method | Non
     params = call.params
     if "customer" in params:
         setup = setup._replace(customer=customer_of(books, call, params["customer"]).id)
-    method = bringing
-    if method is None and params.get("payment_method"):
-        method = method_of(books, call, params["payment_method"])
+    method = intents.supplied(books, call, bringing)
     if method is not None:
         setup = _moved(setup, "supply")._replace(method=method.id)
     elif "payment_method" in params:
