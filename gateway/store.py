@@ -22,6 +22,7 @@ from sqlalchemy.pool import StaticPool
 
 from gateway.core.books import Books, T
 from gateway.store_books import SqlBooks
+from gateway.store_pending import PendingBooks, UnwrittenError
 from node.journal import CHECKPOINT_PAGES, StoreError, lock_database
 from node.migrate import upgrade
 
@@ -56,7 +57,7 @@ _STORE_ERRORS = (SQLAlchemyError, sqlite3.Error)
 
 
 class _Again(Exception):
-    """One unit of work of a group failed after it had written: each runs again alone."""
+    """One unit of work of a group failed after it had written, or a row could not be kept: each runs again alone."""
 
 
 class SqliteStore:
@@ -142,27 +143,30 @@ class SqliteStore:
     def _flush(self) -> None:
         jobs, self._jobs = self._jobs, []
         try:
-            self._run(jobs)
+            self._run(jobs, PendingBooks)
         except _Again:
             for job in jobs:
                 job.error = _broken()
             for job in jobs:
-                self._run([job])
+                self._run([job], SqlBooks)
         finally:
             # Whatever broke, nobody may wait for ever.
             for job in jobs:
                 job.done.set()
 
-    def _run(self, jobs: Sequence[_Job[Any]]) -> None:
-        """Run jobs in one transaction; `_Again` if it has to be split."""
+    def _run(self, jobs: Sequence[_Job[Any]], kind: type[SqlBooks]) -> None:
+        """Run jobs in one transaction; `_Again` if it has to be split, or has to write row by row."""
         refusal: Exception | None = None
         try:
             self._driver.execute("BEGIN IMMEDIATE")
-            books = SqlBooks(self._writer)
+            books = kind(self._writer)
             if all(self._ran(job, books) for job in jobs):
+                books.flush()
                 self._commit()
             elif len(jobs) > 1:
                 raise _Again
+        except UnwrittenError:
+            raise _Again from None
         except _STORE_ERRORS as error:
             refusal = error
         finally:
@@ -182,7 +186,7 @@ class SqliteStore:
         before, job.error = books.writes, None
         try:
             job.result = job.work(books)
-        except _STORE_ERRORS:
+        except (*_STORE_ERRORS, UnwrittenError):
             raise
         except Exception as error:
             job.error = error

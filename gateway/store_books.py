@@ -5,7 +5,7 @@ The hot path's statements are compiled once and go to the driver as text and pla
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
 from typing import Any, cast
@@ -49,14 +49,14 @@ class _Question:
         return [given[name] for name in self.names]
 
 
-class _Statement(_Question):
-    """A statement about one row: with what takes its parameters out of a record, in order."""
+class Statement(_Question):
+    """A statement about one row: with what takes its parameters out of a record of its kind, in order."""
 
     __slots__ = ("pick",)
 
-    def __init__(self, statement: Executable, dialect: Dialect) -> None:
+    def __init__(self, statement: Executable, dialect: Dialect, kind: type[Record]) -> None:
         super().__init__(statement, dialect)
-        self.pick = attrgetter(*self.names)
+        self.pick: Callable[[Any], Any] = tuple if self.names == list(kind._fields) else attrgetter(*self.names)
 
 
 class _Statements:
@@ -66,16 +66,17 @@ class _Statements:
         table = TABLES[kind]
         fields, key = kind._fields, KEYS[kind.__name__]
         own_row = [table.columns[name] == bindparam(f"key_{name}") for name in key]
-        self.get = _Statement(select(*(table.columns[name] for name in fields)).where(*own_row), dialect)
-        self.add = _Statement(insert(table).values({name: bindparam(name) for name in fields}), dialect)
+        self.get = Statement(select(*(table.columns[name] for name in fields)).where(*own_row), dialect, kind)
+        self.add = Statement(insert(table).values({name: bindparam(name) for name in fields}), dialect, kind)
         changed: dict[str, Any] = {name: bindparam(name) for name in fields if name not in key}
-        self.put = _Statement(update(table).where(*own_row).values(changed), dialect)
+        self.put = Statement(update(table).where(*own_row).values(changed), dialect, kind)
 
 
 _COMPILED: dict[tuple[Any, Any], _Statements] = {}
 
 
-def _statements(kind: Any, dialect: Dialect) -> _Statements:
+def statements(kind: Any, dialect: Dialect) -> _Statements:
+    """Return what is asked and told about one row of a kind, compiled once."""
     compiled = _COMPILED.get((kind, dialect))
     if compiled is None:
         compiled = _COMPILED[kind, dialect] = _Statements(kind, dialect)
@@ -126,7 +127,7 @@ class SqlBooks:
 
     def get(self, kind: type[R], *key: str) -> R | None:
         """Return the row with this primary key."""
-        statement = _statements(kind, self._dialect).get
+        statement = statements(kind, self._dialect).get
         self._cursor.execute(statement.sql, key)
         row = self._cursor.fetchone()
         return None if row is None else _record(kind, row)
@@ -134,7 +135,7 @@ class SqlBooks:
     def add(self, record: Record) -> None:
         """Insert a row; Conflict if its key exists."""
         self.writes += 1
-        statement = _statements(type(record), self._dialect).add
+        statement = statements(type(record), self._dialect).add
         try:
             self._cursor.execute(statement.sql, statement.pick(record))
         except self._dialect.loaded_dbapi.IntegrityError:
@@ -147,10 +148,10 @@ class SqlBooks:
     def put(self, record: Record) -> None:
         """Insert or replace a row."""
         self.writes += 1
-        statement = _statements(type(record), self._dialect).put
+        statement = statements(type(record), self._dialect).put
         self._cursor.execute(statement.sql, statement.pick(record))
         if self._cursor.rowcount == 0:
-            self.add(record)
+            SqlBooks.add(self, record)
 
     def find(self, kind: type[R], where: Mapping[str, Any]) -> list[R]:
         """Return all matching rows, oldest first."""
@@ -184,6 +185,9 @@ class SqlBooks:
         expires_at = table.columns["expires_at"]
         query = select(*table.columns[1:]).where(expires_at <= now).order_by(expires_at, table.columns["seq"])
         return [_record(Charge, row) for row in self._connection.execute(query.limit(limit))]
+
+    def flush(self) -> None:
+        """Do nothing: every row was written when it was told."""
 
     def _asked(self, question: _Question, wanted: Mapping[str, Any]) -> Sequence[Any]:
         self._cursor.execute(question.sql, question.values(wanted))

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.process
 
 BANKS = tuple(name for name in NODE_NAMES if name != "gateway")
 CONFIRM_POINTS = [(BEFORE, 1), (AFTER, 1), (BEFORE, 2), (AFTER, 2), (BEFORE, 3), (AFTER, 3)]
-REFUND_POINTS = [(BEFORE, 1), (AFTER, 1), (BEFORE, 2), (AFTER, 2), (BEFORE, 3), (AFTER, 3)]
+REFUND_POINTS = [(BEFORE, 1), (AFTER, 1), (BEFORE, 2), (AFTER, 2)]
 CAPTURE_POINTS = [(BEFORE, 1), (AFTER, 1), (BEFORE, 2), (AFTER, 2)]
 
 

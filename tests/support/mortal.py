@@ -16,6 +16,7 @@ from typing import Any
 import gateway.node
 from emulator.cli import main
 from gateway.store import SqliteStore
+from gateway.store_books import SqlBooks
 
 BEFORE, AFTER = "before", "after"
 
@@ -37,8 +38,8 @@ class MortalStore(SqliteStore):
         self._changes = changes
         super()._commit()
 
-    def _run(self, jobs: Sequence[Any]) -> None:
-        super()._run(jobs)
+    def _run(self, jobs: Sequence[Any], kind: type[SqlBooks]) -> None:
+        super()._run(jobs, kind)
         if self._counted:
             self._meet(AFTER)
 
