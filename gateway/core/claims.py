@@ -65,20 +65,21 @@ def replayed(books: Books, ticket: Ticket, now: int) -> Answer | None:
     return Answer(claim.status, claim.body, claim.request)
 
 
-def claim(books: Books, ticket: Ticket, now: int) -> None:
-    """Take the key for work that goes on after this transaction.
+def claim(books: Books, ticket: Ticket, now: int) -> Answer | None:
+    """Take the key for this request, which is carried out from here on; or return the answer that it has had already.
 
     Raises
     ------
     ApiError
-        409: another gateway took it in this moment.
+        As `replayed`; 409, too, if another gateway took the key in this moment.
     """
-    if ticket.key is None:
-        return
+    answer = replayed(books, ticket, now)
+    if answer is not None or ticket.key is None:
+        return answer
     row = Claim(ticket.account, ticket.key, ticket.digest, ticket.request, now, 0, "")
     if books.get(Claim, ticket.account, ticket.key) is not None:
         books.put(row)
-        return
+        return None
     try:
         books.add(row)
     except Conflict:
@@ -87,6 +88,7 @@ def claim(books: Books, ticket: Ticket, now: int) -> None:
         is_taken = False
     if is_taken:
         raise _in_use()
+    return None
 
 
 def settle(books: Books, account: str, key: str | None, answer: Answer) -> None:

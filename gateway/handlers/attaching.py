@@ -68,10 +68,8 @@ async def _verified(ports: Ports, call: Call, bringing: Brought | None) -> Answe
     attempt, at, claimed_at = ports.identifier("setatt"), ports.now(), micros(ports.wall())
 
     def prepare(books: Books) -> Answer | SendRecord:
-        answer = claims.replayed(books, call.ticket, claimed_at)
-        if answer is not None:
+        if answer := claims.claim(books, call.ticket, claimed_at):
             return answer
-        claims.claim(books, call.ticket, claimed_at)
         customer = customer_of(books, call, call.params["customer"])
         method = bring(books, bringing) or method_of(books, call, call.identifiers[0], param=None)
         refusal = attach_refusal(books, method, customer.id)

@@ -190,9 +190,8 @@ def once(ports: Ports, call: Call, work: Callable[[Books], Answer]) -> Callable[
     now = micros(ports.wall())
 
     def unit(books: Books) -> Answer:
-        answer = claims.replayed(books, call.ticket, now)
+        answer = claims.claim(books, call.ticket, now)
         if answer is None:
-            claims.claim(books, call.ticket, now)
             answer = work(books)
             claims.settle(books, call.account.id, call.ticket.key, answer)
         return answer

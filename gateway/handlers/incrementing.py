@@ -18,10 +18,8 @@ async def increment(ports: Ports, call: Call) -> Answer:
     at, claimed_at = ports.now(), micros(ports.wall())
 
     def prepare(books: Books) -> Answer | SendRecord:
-        answer = claims.replayed(books, call.ticket, claimed_at)
-        if answer is not None:
+        if answer := claims.claim(books, call.ticket, claimed_at):
             return answer
-        claims.claim(books, call.ticket, claimed_at)
         intent = described(intent_of(books, call, call.identifiers[0]), call)
         return begin_increment(books, intent, call.params["amount"], call.origin, at, ports.terms)
 

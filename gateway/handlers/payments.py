@@ -70,10 +70,8 @@ async def _pay(ports: Ports, call: Call, find: Callable[[Books], Intent]) -> Ans
     charge, now, claimed_at = ports.identifier("ch"), ports.business(), micros(ports.wall())
 
     def prepare(books: Books) -> Answer | SendRecord:
-        answer = claims.replayed(books, call.ticket, claimed_at)
-        if answer is not None:
+        if answer := claims.claim(books, call.ticket, claimed_at):
             return answer
-        claims.claim(books, call.ticket, claimed_at)
         intent = intents.confirmed(call, find(books))
         if intent.method is None:
             raise refusal(intent.status, "confirm", payment_intent(intent))

@@ -110,10 +110,8 @@ async def _refund(ports: Ports, call: Call, charge_name: str | None, *, is_charg
     at, claimed_at, name = ports.now(), micros(ports.wall()), ports.identifier("re")
 
     def begin(books: Books) -> Answer | Begun:
-        answer = claims.replayed(books, call.ticket, claimed_at)
-        if answer is not None:
+        if answer := claims.claim(books, call.ticket, claimed_at):
             return answer
-        claims.claim(books, call.ticket, claimed_at)
         charge = _charge_to_refund(books, call, charge_name)
         return begin_refund(books, charge, _wish(call), call.origin, at, name, ports.holder, ports.rules)
 

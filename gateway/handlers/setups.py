@@ -139,10 +139,8 @@ async def _verify(ports: Ports, call: Call, find: Callable[[Books], SetupIntent]
     attempt, at, claimed_at = ports.identifier("setatt"), ports.now(), micros(ports.wall())
 
     def prepare(books: Books) -> Answer | SendRecord:
-        answer = claims.replayed(books, call.ticket, claimed_at)
-        if answer is not None:
+        if answer := claims.claim(books, call.ticket, claimed_at):
             return answer
-        claims.claim(books, call.ticket, claimed_at)
         return setups.begin_setup(books, find(books), call.origin, attempt, at)
 
     return await carry_through(ports, call, prepare)
