@@ -40,9 +40,9 @@ class TestSixProcesses:
 
                 def steps() -> list[dict[str, Any]]:
                     told = operator.get(f"/traces/{intent.id}")
-                    # 503: a node did not answer in time, as it may on a machine with much to do.
-                    assert told.status_code in (200, 503), told.text
-                    return told.json().get("steps", [])  # type: ignore[no-any-return]
+                    assert told.status_code == 200, told.text
+                    found: list[dict[str, Any]] = told.json()["steps"]
+                    return found
 
                 is_whole = eventually(
                     lambda: any(step["step"] == "ledger" and step["node"] == "acquirer" for step in steps())
@@ -50,8 +50,7 @@ class TestSixProcesses:
                 nodes = {step["node"] for step in steps()}
                 latencies_ms = [step["latency_ms"] for step in steps() if step["step"] in ("http", "hsm")]
                 house.kill("issuer-b")
-                gone_alone = eventually(lambda: down(operator) == {"issuer-b"})
-                hosts = [host["node"] for host in operator.get("/hosts").json()["data"]]
+                hosts = {host["node"]: host["is_up"] for host in operator.get("/hosts").json()["data"]}
                 clock = operator.post("/clock/advance", json={"by": "1h"}).json()
 
         assert is_whole
@@ -59,14 +58,10 @@ class TestSixProcesses:
             "the loop counts milliseconds; the stopwatch does not"
         )
         assert nodes == {"gateway", "acquirer", "switch", "issuer-a"}
-        assert gone_alone
-        assert sorted(hosts) == sorted(NODE_NAMES)
+        assert hosts == {
+            "hsm": True, "issuer-a": True, "issuer-b": False, "switch": True, "acquirer": True, "gateway": True,
+        }  # fmt: skip
         assert ([one["node"] for one in clock["silent"]], clock["agree"]) == (["issuer-b"], False)
-
-
-def down(operator: httpx.Client) -> set[str]:
-    """Return the nodes that did not answer."""
-    return {host["node"] for host in operator.get("/hosts").json()["data"] if not host["is_up"]}
 
 
 class TestReset:
