@@ -23,9 +23,8 @@ from iso.subfields.tagged import Tagged
 __all__ = ["layout_from"]
 
 _KINDS = ("ber", "tlv", "ltv", "positional", "repeated", "bitmap")
+_WIDTHS = ("tag_width", "length_width")
 _TAGGED = {
-    "tag_width": int,
-    "length_width": int,
     "tag_encoding": str,
     "length_encoding": str,
     "counts": str,
@@ -96,7 +95,9 @@ def _make(kind: str, table: _Table) -> Layout:
     if kind == "ber":
         return BerTlv()
     if kind in ("tlv", "ltv"):
-        return Tagged(order=kind, inside=table.inside(), secrets=table.secrets(), **table.take_all(_TAGGED))
+        inside, secrets = table.inside(), table.secrets()
+        widths = {name: table.take(name, int) for name in _WIDTHS}
+        return Tagged(order=kind, inside=inside, secrets=secrets, **widths, **table.take_all(_TAGGED))
     if kind == "bitmap":
         formats, names = table.parts()
         return Bitmapped(

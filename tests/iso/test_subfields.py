@@ -466,6 +466,8 @@ class TestTables:
             {"layout": "xml"},
             {"layout": "ber", "tag_width": 2},
             {"layout": "tlv", "tag_width": "2", "length_width": 2},
+            {"layout": "tlv"},
+            {"layout": "ltv", "tag_width": 2},
             {"layout": "tlv", "tag_width": 2, "length_width": 2, "order": "ltv"},
             {"layout": "tlv", "tag_width": 20, "length_width": 2},
             {"layout": "tlv", "tag_width": 2, "length_width": 2, "inside": {"01": "ber"}},
