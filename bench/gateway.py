@@ -23,8 +23,6 @@ from bench.figures import Figure, percentile, progress, ratio_of, table
 from bench.processes import CARDRAILS, BenchError, Contender, address_of, contender, topology_on_free_ports
 from bench.shoppers import Answers, Shoppers, open_shoppers, post
 from gateway.virtual import names_of
-from node.clock import system_entropy
-from node.control_access import service_secret
 
 CONNECTIONS = (16, 64)
 ROUNDS = 5
@@ -73,8 +71,6 @@ def shop(
             folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="cardrails-bench-")))
         common = ["up", "--json", "--topology", str(topology_on_free_ports(folder)), "--data-dir", str(folder / "data")]
         (folder / "data").mkdir(exist_ok=True)
-        # Before either of them begins: both would make it.
-        service_secret(folder / "data", system_entropy)
         house_nodes = [argument for node in HOUSE_NODES for argument in ("--node", node)]
         house = running.enter_context(contender([*house_launcher, *common, *house_nodes]))
         gateway = running.enter_context(contender([*launcher, *common, "--node", "gateway"]))

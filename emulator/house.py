@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskStatus
 
 from emulator.emptying import empty_wanted, want_empty
-from emulator.keys import merchant_keys, operator_key, write_private
+from emulator.keys import merchant_keys, operator_key
 from emulator.neighbours import find_controls
 from emulator.topology import NODE_NAMES, PARTIES, Topology, at_addresses
 from emulator.wiring import Place, Started, start_node
@@ -23,6 +23,7 @@ from node.http import HttpServer
 from node.journal import DatabaseUrl
 from node.message_store import LIMIT_MAX, Query
 from node.pipes import split_url
+from node.private_file import write_private
 from node.runtime import DRAIN_S
 
 DEFAULT_DATA_DIR = Path(".cardrails")
@@ -187,7 +188,7 @@ class House:
 
     def write_ready(self, path: Path) -> None:
         """Write the ready file; it appears whole or not at all."""
-        write_private(path, json.dumps(self.ready_info(), indent=2))
+        write_private(path, json.dumps(self.ready_info(), indent=2) + "\n")
 
     def _missing(self) -> list[str]:
         waiting = [name for name, started in self.nodes.items() if not started.controlled.is_ready()]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from node.clock import Entropy
+from node.private_file import made_once, write_private
 
 FILE = "api-keys.json"
 OPERATOR_FILE = "operator.key"
@@ -34,24 +34,10 @@ def merchant_keys(data_dir: Path, accounts: Sequence[str], entropy: Entropy) -> 
             keys[account] = ApiKeys(f"sk_test_{entropy(24).hex()}", f"pk_test_{entropy(24).hex()}")
     wanted = {account: keys[account] for account in accounts}
     if set(wanted) - set(kept):
-        write_private(path, json.dumps({account: pair._asdict() for account, pair in keys.items()}, indent=2))
+        write_private(path, json.dumps({account: pair._asdict() for account, pair in keys.items()}, indent=2) + "\n")
     return wanted
 
 
 def operator_key(data_dir: Path, entropy: Entropy) -> str:
     """Return the key that opens the gateway's `/emu/v1`; made at the first start, readable by its owner."""
-    path = data_dir / OPERATOR_FILE
-    if not path.exists():
-        write_private(path, f"emu_test_{entropy(24).hex()}")
-    return path.read_text("utf-8").strip()
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner only."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
-    descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    return made_once(data_dir / OPERATOR_FILE, lambda: f"emu_test_{entropy(24).hex()}\n").strip()

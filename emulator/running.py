@@ -10,6 +10,7 @@ from pathlib import Path
 
 from emulator.house import DEFAULT_DATA_DIR, READY_FILE, read_ready
 from iso.errors import ConfigError
+from node.control_access import SECRET_FILE
 from node.control_client import ControlClient
 
 
@@ -57,7 +58,7 @@ def control_of(ready_file: Path | None) -> Iterator[ControlClient]:
     """
     urls, folder = control_urls(ready_file)
     try:
-        secret = (folder / "control.key").read_text("utf-8")
+        secret = (folder / SECRET_FILE).read_text("utf-8")
     except OSError as error:
         reason = error.strerror
     else:
@@ -67,7 +68,7 @@ def control_of(ready_file: Path | None) -> Iterator[ControlClient]:
         finally:
             client.close()
         return
-    raise ConfigError(folder / "control.key", "(file)", "(absent)", f"must be readable: {reason}")
+    raise ConfigError(folder / SECRET_FILE, "(file)", "(absent)", f"must be readable: {reason}")
 
 
 def answering(client: ControlClient) -> list[str]:

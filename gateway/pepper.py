@@ -9,12 +9,11 @@ Gateways that share a store share this file.
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
 from node.clock import Entropy
 from node.journal import StoreError
+from node.private_file import made_once
 
 LENGTH_BYTES = 32
 
@@ -28,20 +27,9 @@ def pepper_beside(database: Path, entropy: Entropy) -> bytes:
         The file is there and is none of ours. Bring back the right one, or remove it.
     """
     path = database.with_suffix(".pepper")
-    if not path.exists():
-        draft = path.with_suffix(f".pepper.{os.getpid()}.new")
-        descriptor = os.open(draft, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(entropy(LENGTH_BYTES).hex())
-            file.flush()
-            os.fsync(file.fileno())
-        # A link, not a rename: who comes second must not replace what the first one already uses.
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)
-        draft.unlink()
-    text = path.read_bytes()
+    text = made_once(path, lambda: entropy(LENGTH_BYTES).hex())
     try:
-        found = bytes.fromhex(text.decode("ascii"))
+        found = bytes.fromhex(text)
     except ValueError:
         found = b""
     if len(found) != LENGTH_BYTES:

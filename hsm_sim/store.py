@@ -5,7 +5,6 @@ the LMKs come from is a file of its own, `hsm.lmk`: it stands for the smart card
 database is of no use; an ephemeral HSM has both in memory only. CVV2s are in no table.
 """
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from hsm_sim.core.slots import KEYS_TABLE
 from hsm_sim.core.vault import CARDS_TABLE, COUNTERS_TABLE, CRYPTOGRAMS_TABLE, REFERENCES_TABLE
 from iso.errors import ConfigError
 from node.journal import LocalJournal, MemoryJournal, SqliteJournal
+from node.private_file import made_once
 
 DATABASE: Final = "hsm.db"
 MASTER: Final = "hsm.lmk"
@@ -141,21 +141,8 @@ def open_store(data_dir: Path | None, entropy: Entropy, *, power_safe: bool = Fa
         raise ConfigError(master_file, "file", "missing", f"must lie beside {DATABASE}: it opens its keys")
     # The journal's lock comes first, so that two processes cannot both make a master secret.
     journal = SqliteJournal(database, metadata, "hsm_sim.migrations", power_safe=power_safe)
-    if not master_file.exists():
-        _write_master(master_file, entropy(MASTER_LENGTH))
+    made_once(master_file, lambda: entropy(MASTER_LENGTH).hex().upper() + "\n")
     return journal, read_master(master_file)
-
-
-def _write_master(path: Path, secret: bytes) -> None:
-    """Write the secret whole or not at all, readable by its owner only."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secret.hex().upper() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def read_master(path: Path) -> bytes:
@@ -166,8 +153,6 @@ def read_master(path: Path) -> bytes:
     ConfigError
         There is none, others can read it, or it is not 32 bytes in hex.
     """
-    if not path.exists():
-        raise ConfigError(path, "file", "missing", f"must lie beside {DATABASE}: it opens its keys")
     if not path.is_file():
         raise ConfigError(path, "file", "missing", f"must lie beside {DATABASE}: it opens its keys")
     if path.stat().st_mode & 0o077:

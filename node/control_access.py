@@ -7,6 +7,7 @@ the calls it is for.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
@@ -18,9 +19,11 @@ from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
+from iso.errors import ConfigError
 from iso.pan import mask_text
 from node.clock import Entropy, Wall, wall_clock
 from node.controlled import Controlled
+from node.private_file import made_once
 from node.runtime import StoppedError
 
 Scope = Literal["read", "operate", "bank:read", "bank:write", "cards:write", "merchants:write"]
@@ -38,6 +41,8 @@ TOKEN_LIFETIME_S = 60
 CLOCKS_APART_S = 5
 """How far the clock of whoever checks a token may be behind the signer's: two machines differ, and one clock is set
 back at times."""
+SECRET_FILE = "control.key"
+_SECRET_BYTES = 32
 ISSUER = "cardrails"
 OPERATOR = "operator"
 """Who calls, if nobody says otherwise: a person at a command."""
@@ -57,12 +62,18 @@ class Refused(Exception):
 
 
 def service_secret(folder: Path, entropy: Entropy) -> str:
-    """Return the secret that signs service tokens in this house; made at the first start, readable by its owner."""
-    path = folder / "control.key"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(entropy(32).hex())
-    return path.read_text()
+    """Return the secret that signs service tokens in this house: 64 hex digits, made by whichever node starts first.
+
+    Raises
+    ------
+    ConfigError
+        The file is there and is none of ours: bring back the right one, or remove it while no node runs.
+    """
+    path = folder / SECRET_FILE
+    secret = made_once(path, lambda: entropy(_SECRET_BYTES).hex())
+    if re.fullmatch(rf"[0-9a-f]{{{2 * _SECRET_BYTES}}}", secret) is None:
+        raise ConfigError(path, "content", "hidden", f"must be {_SECRET_BYTES} bytes in hex")
+    return secret
 
 
 def service_token(secret: str, node: str, scope: str, wall: Wall = wall_clock, subject: str = OPERATOR) -> str:

@@ -15,8 +15,8 @@ from pydantic import Field, ValidationError
 from emulator.chip.issuing import Issued, file_locator, records
 from emulator.chip.softcard import Card, Keys, Memory, Pending, Profile
 from emulator.chip.terminal import Terminal
-from emulator.keys import write_private
 from iso import ConfigError
+from node.private_file import write_private
 from node.settings import Section
 
 _KEY = Field(pattern=r"^[0-9A-F]{32}$", repr=False)
@@ -252,7 +252,7 @@ def read_section(path: Path, model: type[S], option: str) -> S:
 def write_section(path: Path, section: Section, option: str) -> None:
     """Write a file whole or not at all; `ConfigError` if it cannot be."""
     try:
-        write_private(path, json.dumps(section.model_dump(mode="json"), indent=2))
+        write_private(path, json.dumps(section.model_dump(mode="json"), indent=2) + "\n")
     except OSError as error:
         problem = error.strerror
     else:

@@ -27,10 +27,10 @@ from hsm_sim.core.audit import Checkpoint, Finding, Record
 from hsm_sim.core.commands.table import COMMANDS
 from iso import CardrailsError, ConfigError
 from node.control import ControlClient
+from node.control_access import SECRET_FILE
 
 _NEWEST = 20
 _FINDINGS_SHOWN = 20
-_CONTROL_KEY = "control.key"
 _ACTIONS = ("delay", "error", "parity", "silence", "close")
 
 
@@ -215,7 +215,7 @@ def _control(arguments: argparse.Namespace) -> Iterator[ControlClient]:
     if ready is None:
         raise CardrailsError("no house is running here: `cardrails up`, or --ready-file")
     folder = arguments.data_dir or (arguments.ready_file.parent if arguments.ready_file else DEFAULT_DATA_DIR)
-    key = folder / _CONTROL_KEY
+    key = folder / SECRET_FILE
     if not key.is_file():
         raise ConfigError(key, "--data-dir", "missing", "must be the folder of the running house")
     client = ControlClient({"hsm": ready["control_url"]}, key.read_text())

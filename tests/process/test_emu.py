@@ -115,7 +115,7 @@ class TestReset:
         with process_house(tmp_path, one_process=False) as house, operator_of(house, "gateway") as operator:
             before = house.stripe().v1.payment_intents.create(PAYMENT).id
 
-            answer = operator.post("/reset", json={"what": ["everything"]})
+            answer = operator.post("/reset", json={"what": ["everything"]}).raise_for_status()
 
             assert eventually(lambda: is_ready(operator))
             status = operator.get(f"/traces/{before}").status_code
