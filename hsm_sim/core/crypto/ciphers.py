@@ -5,7 +5,7 @@ there) and one ECB context is kept per key and direction: ECB has no state betwe
 costs more than the encryption. Callers compare results in constant time (`same`).
 """
 
-import hmac
+from hmac import compare_digest
 from typing import Final
 
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
@@ -75,6 +75,16 @@ class Tdes(_Ecb):
     def chain(self, data: bytes, vector: bytes = ZEROS) -> bytes:
         """Return the last block of a CBC encryption of whole blocks: bytes[8]; the vector itself if there are none.
 
+        Raises
+        ------
+        ValueError
+            As `chain_value`.
+        """
+        return self.chain_value(data, vector).to_bytes(BLOCK, "big")
+
+    def chain_value(self, data: bytes, vector: bytes = ZEROS) -> int:
+        """Return the same as a number, big-endian.
+
         One CBC context serves every message: what it still holds, the last block of the message before, is taken
         out of the first block. That is a third of the price of a new context.
 
@@ -86,14 +96,13 @@ class Tdes(_Ecb):
         if len(data) % BLOCK:
             raise ValueError("not whole blocks")
         if not data:
-            return vector
+            return int.from_bytes(vector, "big")
         if self._chainer is None:
             self._chainer = Cipher(self._cipher, _CBC_FROM_ZERO).encryptor()
         held = self._chained if vector is ZEROS else self._chained ^ int.from_bytes(vector, "big")
         if held:
             data = (int.from_bytes(data[:BLOCK], "big") ^ held).to_bytes(BLOCK, "big") + data[BLOCK:]
-        last = self._chainer.update(data)[-BLOCK:]
-        self._chained = int.from_bytes(last, "big")
+        self._chained = last = int.from_bytes(self._chainer.update(data)[-BLOCK:], "big")
         return last
 
 
@@ -118,9 +127,11 @@ class CardKey:
 
 def same(left: str | bytes, right: str | bytes) -> bool:
     """Compare secrets in constant time."""
-    a = left.encode("utf-8") if isinstance(left, str) else left
-    b = right.encode("utf-8") if isinstance(right, str) else right
-    return hmac.compare_digest(a, b)
+    if isinstance(left, str):
+        left = left.encode("utf-8")
+    if isinstance(right, str):
+        right = right.encode("utf-8")
+    return compare_digest(left, right)
 
 
 def xor(left: bytes, right: bytes) -> bytes:
@@ -150,7 +161,7 @@ def pad(data: bytes, method: str, block: int = BLOCK) -> bytes:
         return data
     length = len(data)
     if method == "2":
-        data += b"\x80"
+        return data + b"\x80".ljust(block - length % block, b"\x00")
     padded = data + bytes(-len(data) % block) if data else bytes(block)
     return (8 * length).to_bytes(block, "big") + padded if method == "3" else padded
 

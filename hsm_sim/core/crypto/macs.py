@@ -69,7 +69,7 @@ def mac_algorithm_3(key: CardKey, padded: bytes, vector: bytes = ZEROS) -> bytes
     """
     if not padded or len(padded) % BLOCK:
         raise ValueError("not whole blocks")
-    before = int.from_bytes(key.left.chain(padded[:-BLOCK], vector), "big")
+    before = key.left.chain_value(padded[:-BLOCK], vector)
     return key.both.encrypt((before ^ int.from_bytes(padded[-BLOCK:], "big")).to_bytes(BLOCK, "big"))
 
 

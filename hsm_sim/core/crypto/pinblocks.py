@@ -15,7 +15,7 @@ itself was not seen. 03: one open simulator's tests. 02 and 35: general knowledg
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from hsm_sim.core.crypto.ciphers import AES_BLOCK, BLOCK, Aes, xor
+from hsm_sim.core.crypto.ciphers import AES_BLOCK, BLOCK, Aes
 from hsm_sim.core.errors import BAD_ACCOUNT, BAD_PIN_BLOCK, BAD_PIN_BLOCK_FORMAT, BAD_PIN_LENGTH, HsmError
 from hsm_sim.core.keys.header import Entropy
 
@@ -38,11 +38,14 @@ LEGACY: Final = frozenset((DOCUTEL, DIEBOLD, PLUS, ISO_2, PAY_LATER))
 PIN_MIN: Final = 4
 PIN_MAX: Final = 12
 _ACCOUNT_DIGITS: Final = 12
+_PAN_MAX: Final = 19
 _DOCUTEL_PIN_MAX: Final = 6
 _DOCUTEL_PAD_DIGITS: Final = 9
 _LENGTHS: Final = {f"{length:x}": length for length in range(PIN_MIN, PIN_MAX + 1)}
 _PIN_NIBBLES: Final = 14
+_PAN_SHIFTS: Final = [4 * (31 - _ACCOUNT_DIGITS - beyond) for beyond in range(_PAN_MAX - _ACCOUNT_DIGITS + 1)]
 _F_FILL: Final = ["f" * (_PIN_NIBBLES - length) for length in range(PIN_MAX + 1)]
+_A_FILL: Final = ["a" * (_PIN_NIBBLES - length) for length in range(PIN_MAX + 1)]
 _KEPT_BYTES: Final = 252  # the largest multiple of six in a byte: above it a draw would favour A to D
 _A_TO_F: Final = bytes(b"ABCDEF"[byte % 6] for byte in range(256))
 _DROPPED_BYTES: Final = bytes(range(_KEPT_BYTES, 256))
@@ -77,8 +80,8 @@ def _leftmost_account_value(account: str) -> int:
     return _account_value(account[:_ACCOUNT_DIGITS])
 
 
-def _read_filled(field: str, control: str) -> str:
-    """Return the PIN of `control, length, PIN, F...`: str[16] hex in lower case."""
+def _read_filled(field: str, control: str, fill: list[str] = _F_FILL) -> str:
+    """Return the PIN of `control, length, PIN, F...`: str[16] hex in lower case; `fill` for each length."""
     if field[0] != control:
         raise HsmError(BAD_PIN_BLOCK)
     length = _LENGTHS.get(field[1])
@@ -86,7 +89,7 @@ def _read_filled(field: str, control: str) -> str:
         raise HsmError(BAD_PIN_LENGTH)
     end = length + 2
     pin = field[2:end]
-    if not pin.isdigit() or field[end:] != _F_FILL[length]:
+    if not pin.isdigit() or field[end:] != fill[length]:
         raise HsmError(BAD_PIN_BLOCK)
     return pin
 
@@ -282,11 +285,13 @@ def read_pin(code: str, block: bytes, account: str) -> str:
     return form.read(block, account)
 
 
-def _pan_block(pan: str) -> bytes:
-    if not (1 <= len(pan) <= 19 and pan.isascii() and pan.isdigit()):
+def _pan_value(pan: str) -> int:
+    """Return the PAN field of format 4 as a number: how many digits beyond twelve, the digits, zeros."""
+    length = len(pan)
+    if not (1 <= length <= _PAN_MAX and pan.isascii() and pan.isdigit()):
         raise HsmError(BAD_ACCOUNT)
-    pan = pan.rjust(_ACCOUNT_DIGITS, "0")
-    return bytes.fromhex(f"{len(pan) - _ACCOUNT_DIGITS}{pan}".ljust(2 * AES_BLOCK, "0"))
+    beyond = max(length - _ACCOUNT_DIGITS, 0)
+    return int(f"{beyond}{pan}", 16) << _PAN_SHIFTS[beyond]
 
 
 def encipher_iso4(cipher: Aes, pin: str, pan: str, entropy: Entropy) -> bytes:
@@ -318,8 +323,8 @@ def encipher_iso4(cipher: Aes, pin: str, pan: str, entropy: Entropy) -> bytes:
     ISO 9564-1 format 4 as psec has it; vector `pinblock_iso4_decipher`. The standard was not seen.
     """
     check_pin(pin)
-    field = bytes.fromhex(f"4{len(pin):x}{pin}".ljust(2 * BLOCK, "a")) + entropy(BLOCK)
-    return cipher.encrypt(xor(cipher.encrypt(field), _pan_block(pan)))
+    length = len(pin)
+    return _bind(cipher, bytes.fromhex(f"4{length:x}{pin}{_A_FILL[length]}"), _pan_value(pan), entropy)
 
 
 def decipher_iso4(cipher: Aes, block: bytes, pan: str) -> str:
@@ -330,15 +335,30 @@ def decipher_iso4(cipher: Aes, block: bytes, pan: str) -> str:
     HsmError
         "20" content (also after a wrong key or PAN), "24" length, "22" PAN.
     """
+    return _read_filled(_unbind(cipher, block, _pan_value(pan)).hex(), "4", _A_FILL)
+
+
+def renew_iso4(source: Aes, destination: Aes, block: bytes, pan: str, entropy: Entropy) -> tuple[int, bytes]:
+    """Bring a format 4 block of one account under another key, with new random bytes; return the PIN's length, too.
+
+    Raises
+    ------
+    HsmError
+        As `decipher_iso4`.
+    """
+    value = _pan_value(pan)
+    field = _unbind(source, block, value)
+    return len(_read_filled(field.hex(), "4", _A_FILL)), _bind(destination, field, value, entropy)
+
+
+def _bind(cipher: Aes, field: bytes, pan_value: int, entropy: Entropy) -> bytes:
+    bound = int.from_bytes(cipher.encrypt(field + entropy(BLOCK)), "big") ^ pan_value
+    return cipher.encrypt(bound.to_bytes(AES_BLOCK, "big"))
+
+
+def _unbind(cipher: Aes, block: bytes, pan_value: int) -> bytes:
+    """Return the PIN's half of the field: bytes[8], not looked at yet."""
     if len(block) != AES_BLOCK:
         raise HsmError(BAD_PIN_BLOCK)
-    field = cipher.decrypt(xor(cipher.decrypt(block), _pan_block(pan)))[:BLOCK].hex()
-    if field[0] != "4":
-        raise HsmError(BAD_PIN_BLOCK)
-    length = _LENGTHS.get(field[1])
-    if length is None:
-        raise HsmError(BAD_PIN_LENGTH)
-    pin = field[2 : length + 2]
-    if not pin.isdigit() or field[length + 2 :].strip("a"):
-        raise HsmError(BAD_PIN_BLOCK)
-    return pin
+    unbound = int.from_bytes(cipher.decrypt(block), "big") ^ pan_value
+    return cipher.decrypt(unbound.to_bytes(AES_BLOCK, "big"))[:BLOCK]

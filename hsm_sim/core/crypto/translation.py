@@ -24,6 +24,7 @@ from hsm_sim.core.crypto.pinblocks import (
     encipher_iso4,
     format_pin,
     read_pin,
+    renew_iso4,
 )
 from hsm_sim.core.errors import BAD_PIN_BLOCK, BAD_PIN_BLOCK_FORMAT, PIN_BLOCK_DISABLED, HsmError
 from hsm_sim.core.keys.header import Entropy
@@ -96,12 +97,14 @@ def translate_pin(
         As `decipher_pin` and `encipher_pin`.
     """
     form = FORMS.get(source_code)
+    unchanged = source_code == destination_code and source_account == destination_account
+    if isinstance(source, Aes) and isinstance(destination, Aes) and unchanged and source_code == ISO_4:
+        return renew_iso4(source, destination, block, source_account, entropy)
     if form is None or isinstance(source, Aes) or len(block) != BLOCK:
         pin = decipher_pin(source, source_code, block, source_account)
     else:
         clear = source.decrypt(block)
         pin = form.read(clear, source_account)
-        unchanged = source_code == destination_code and source_account == destination_account
         if unchanged and form.same_again and not isinstance(destination, Aes):
             return len(pin), destination.encrypt(clear)
     return len(pin), encipher_pin(destination, destination_code, pin, destination_account, entropy)
