@@ -116,7 +116,10 @@ def _conclude(records: Records, intent: Intent, outcome: Message | Silence | Non
     if not approves(code, asked_minor):
         # A code that is not known here is the gateway's to judge: it is passed on as it is.
         return books.settle(intent, intents.DECLINED, code or MALFUNCTION, turn, **kept_of(outcome))
-    approved_minor = min(outcome.amount_minor or asked_minor, asked_minor)
+    approved_minor = min(outcome.amount_minor, asked_minor) if 4 in outcome else asked_minor
+    if asked_minor and not approved_minor:
+        # Approved, and nothing of it: whatever the issuer holds is to be let go.
+        return desk.put_saf(books.owe_reversal(intent, intents.UNKNOWN, UNAVAILABLE, turn))
     is_undone = intent.row.wants_reversal or (
         intent.row.kind == Kind.INCREMENT.name and (root is None or not may_grow(root.row))
     )

@@ -58,7 +58,7 @@ class AcquirerDesk(BooksDesk):
 
     async def add_merchant(self, columns: Mapping[str, Any]) -> dict[str, Any]:
         """Take a merchant on."""
-        identifier = str(columns["merchant"]).strip()
+        identifier = str(_plain(columns["merchant"])).strip()
         others = {name: _plain(value) for name, value in columns.items() if name != "merchant"}
 
         async def act() -> dict[str, Any]:

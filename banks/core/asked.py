@@ -35,6 +35,8 @@ class Asked(NamedTuple):
         Whether less than the amount may be approved (DE 48.08).
     is_merchant_initiated
         Whether no cardholder takes part (DE 48.12 begins with M).
+    least_minor
+        The least part of the amount that is worth a unit of the merchant's currency.
     """
 
     kind: Kind
@@ -46,6 +48,7 @@ class Asked(NamedTuple):
     cash_minor: int = 0
     takes_partial: bool = False
     is_merchant_initiated: bool = False
+    least_minor: int = 1
 
     @property
     def is_chip(self) -> bool:
@@ -82,6 +85,7 @@ def asked_of(request: Message, kind: Kind) -> Asked:
         _cash(request, kind, amount_minor),
         tags.get(PARTIAL_APPROVAL) == _YES,
         tags.get(INITIATOR, "").startswith(_MERCHANT),
+        -(-amount_minor // request.amount_minor) if 4 in request and request.amount_minor else 1,
     )
 
 

@@ -254,11 +254,14 @@ def _remote_reason(facts: Facts, card: Card, asked: Asked) -> Reason | None:
         return Reason.TOKEN_WRONG
     if facts.cavv == NO_MATCH:
         return Reason.CAVV_WRONG
-    if card.avs_required and facts.avs != "Y" and not asked.is_present and asked.kind in _FIRST:
+    is_proven = MATCH in (facts.arqc, facts.cvv)
+    # That the card was there is what DE 22 says; that it was this card, its cryptogram or its stripe.
+    is_there = asked.is_present and is_proven
+    if card.avs_required and facts.avs != "Y" and not is_there and asked.kind in _FIRST:
         return Reason.AVS_WRONG
-    if asked.kind is Kind.PIN_UNBLOCK and MATCH not in (facts.arqc, facts.cvv):
+    if asked.kind is Kind.PIN_UNBLOCK and not is_proven:
         return Reason.NOT_PROVEN
-    if card.authentication and facts.cavv != MATCH and not asked.is_present and asked.kind in _AUTHENTICATED:
+    if card.authentication and facts.cavv != MATCH and not is_there and asked.kind in _AUTHENTICATED:
         is_arranged = card.authentication == UNLESS_ARRANGED and asked.is_merchant_initiated
         return None if is_arranged else Reason.AUTHENTICATION_WANTED
     return None
@@ -290,6 +293,6 @@ def _money_reason(facts: Facts, card: Card, asked: Asked) -> Reason:
         return Reason.OVER_DAY_LIMIT
     if amount <= available:
         return Reason.APPROVED
-    if asked.takes_partial and available > 0 and asked.kind in _PARTIAL:
+    if asked.takes_partial and available >= asked.least_minor and asked.kind in _PARTIAL:
         return Reason.PARTLY_APPROVED
     return Reason.NO_FUNDS

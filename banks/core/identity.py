@@ -1,8 +1,9 @@
 """What makes two messages the same, and how a message names the one it is about.
 
 A business key survives a repeat: class, function, DE 11, 12, 13, 32, 37 and 41. The repeat digit and DE 7 are left
-out, so that 0421 is 0420. A reversal or advice names its original by DE 90 (the original's DE 32, 11 and 7), or else
-by what stays the same through the life of a payment (DE 32, 37 and 41).
+out, so that 0421 is 0420; only where neither DE 13 nor DE 37, nor a DE 12 with a date, tells one day from the next,
+the date of DE 7 does. A reversal or advice names its original by DE 90 (the original's DE 32, 11 and 7), or else by
+what stays the same through the life of a payment (DE 32, 37 and 41).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from iso import Message
 from iso.original import OriginalData
 
 _TIME_UNKNOWN = "0" * 10
+_TIME_DIGITS = 6
 
 
 def business_key(message: Message) -> str:
@@ -25,11 +27,11 @@ def business_key(message: Message) -> str:
     True
     """
     get = message.get
-    acquirer = _without_zeros(message.acquirer_id)
-    return (
-        f"{message.mti[1:3]}/{get(11) or ''}/{get(12) or ''}/{get(13) or ''}/"
-        f"{acquirer}/{get(37) or ''}/{message.terminal}"
-    )
+    acquirer, day = _without_zeros(message.acquirer_id), get(13) or ""
+    if message.mti_class != "4" and 13 not in message and 37 not in message and len(get(12) or "") <= _TIME_DIGITS:
+        # DE 11 begins again with the day: without a date, and without DE 37, tomorrow's request would be today's.
+        day = message.transmitted[:4]
+    return f"{message.mti[1:3]}/{get(11) or ''}/{get(12) or ''}/{day}/{acquirer}/{get(37) or ''}/{message.terminal}"
 
 
 def trace_name(acquirer: str, stan: str, transmitted: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from banks.core.columns import checked_changes
+from banks.core.kinds import Kind
 from iso import LocalProtocolError
 from iso.money import CURRENCIES
 
@@ -42,6 +43,7 @@ _CHANGEABLE = {
 }
 _IDENTIFIER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,13}[\x21-\x7e])?")
 _TERMINAL = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,6}[\x21-\x7e])?")
+_KINDS = frozenset(kind.name for kind in Kind if kind is not Kind.UNKNOWN)
 _PIN_KEY = re.compile("|".join((NO_PIN_KEY, TPK, DUKPT_TDES, DUKPT_AES)))
 
 
@@ -142,6 +144,8 @@ class Terminal(NamedTuple):
             raise LocalProtocolError("terminal: DE 41 is 1 to 8 printable characters")
         if not _PIN_KEY.fullmatch(self.pin_key):
             raise LocalProtocolError("terminal: no such kind of PIN key")
+        if self.capabilities and not _KINDS.issuperset(self.capabilities.split(",")):
+            raise LocalProtocolError(f"terminal: capabilities are some of {', '.join(sorted(_KINDS))}")
         return self
 
 

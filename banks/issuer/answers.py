@@ -85,6 +85,24 @@ def remains_of(request: Message) -> int:
     return remains_minor * billed(request)[0] // request.amount_minor
 
 
+def asks_for_another(row: RequestRow, request: Message, card: str) -> bool:
+    """Whether a 0100 or 0200 is none of the repeats of the one that has its business key: other money, or another card.
+
+    Parameters
+    ----------
+    card
+        The fingerprint of the request's card; "" if the number cannot be one.
+    """
+    if row.card and card != row.card:
+        return True
+    if row.merchant_amount:
+        return row.merchant_amount != f"{request.currency}/{request.amount_minor}"
+    if row.reason == Reason.PARTLY_APPROVED.name:
+        (asked,) = parse_amounts(_stored_answer(row.answer)[54])
+        return (asked.currency, asked.amount_minor) != (request.currency, request.amount_minor)
+    return (row.amount_minor, row.currency) != billed(request)
+
+
 def reply(row: RequestRow, request: Message) -> Message:
     """Build the answer to a request or a repeat of it from its row."""
     if row.state == REVERSED and not row.is_advice:

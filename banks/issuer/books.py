@@ -20,6 +20,7 @@ DAY_S = 24 * 60 * 60
 WEEK_S = 7 * DAY_S
 EQUITY, SETTLEMENT = "equity", "settlement"
 """The bank's own accounts: what it has put into the world, and what it owes the network."""
+BANKS_OWN = frozenset({EQUITY, SETTLEMENT})
 
 DUAL, SINGLE = "dual", "single"
 HOLD_DAYS = {"": 7, "7011": 30, "7512": 30, "4411": 30}

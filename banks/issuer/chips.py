@@ -14,7 +14,9 @@ from iso.subfields.bertlv import BerTlv
 from iso.subfields.node import Node
 
 _LAYOUT = BerTlv()
-_ARQC, _ATC, _AMOUNT, _PSN = "9F26", "9F36", "9F02", "5F34"
+_ARQC, _ATC, _AMOUNT, _CURRENCY, _PSN, _KIND = "9F26", "9F36", "9F02", "5F2A", "5F34", "9F27"
+_KIND_MASK, _WANTS_ANSWER = 0xC0, 0x80
+"""Of a cryptogram: 0 declined by the chip, 40 approved by it, 80 a question to the issuer."""
 _ISSUER_DATA = "91"
 _ARQC_BYTES, _ATC_BYTES = 8, 2
 _METHOD_1 = 1
@@ -25,7 +27,9 @@ _OK, _MISMATCH, _NO_KEY = "00", "01", "12"
 
 
 def chip_proof(card: Card, request: Message) -> Proof:
-    """Return the proof of a chip: its cryptogram over what DE 55 says, which must be about the amount of DE 4.
+    """Return the proof of a chip: its cryptogram over what DE 55 says, which must be about the amount of DE 4 and 49.
+
+    A chip that has decided by itself asks for nothing, and what it says is no proof for a request.
 
     A card without a chip on file cannot have made one, and one that cannot be read is none: both fail.
     """
@@ -70,5 +74,8 @@ def _tags(text: str) -> dict[str, bytes]:
 def _is_same_payment(card: Card, request: Message, tags: dict[str, bytes]) -> bool:
     amount = tags.get(_AMOUNT, b"").hex()
     is_amount = amount.isdigit() and int(amount) == request.amount_minor
+    is_currency = tags.get(_CURRENCY, b"").hex() in ("", f"0{request.currency}")
+    kind = tags.get(_KIND, bytes((_WANTS_ANSWER,)))
+    is_question = len(kind) == 1 and kind[0] & _KIND_MASK == _WANTS_ANSWER
     psn = request[23][-2:] if 23 in request else tags.get(_PSN, b"").hex()
-    return is_amount and (not psn or psn == (card.psn or "00"))
+    return is_amount and is_currency and is_question and (not psn or psn == (card.psn or "00"))

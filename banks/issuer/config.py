@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from banks.core.cards import ACTIVE, ALLOW, CARD_RULES, CHECK, NO_LIMIT, NUMERIC, PIN_TRIES_MAX, Card
-from banks.issuer.books import IssuerRules
+from banks.issuer.books import BANKS_OWN, IssuerRules
 from banks.issuer.seeding import CardSeed
 from banks.issuer.settings import IssuerSettings, ScriptSection
 from banks.ledger.rows import GREATEST_MINOR
@@ -76,6 +76,15 @@ class CardSection(Section):
         if not (13 <= len(pan) <= 19 and luhn_valid(pan)):
             raise ValueError(_PAN_RULE)
         return pan
+
+    @field_validator("account")
+    @classmethod
+    def _is_a_customers(cls, account: str) -> str:
+        if account.partition("/")[0] in BANKS_OWN:
+            raise ValueError("must not be an account of the bank itself")
+        if mask_text(account) != account:
+            raise ValueError("must not hold a card number")
+        return account
 
     @field_validator(*CARD_RULES)
     @classmethod

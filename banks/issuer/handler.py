@@ -11,11 +11,11 @@ from banks.core.identity import business_key, own_name, payment_name
 from banks.core.joins import Joins
 from banks.core.requests import DECIDING, RequestRow, TakenRequest
 from banks.issuer.advising import advise
-from banks.issuer.answers import reply, unacceptable
+from banks.issuer.answers import asks_for_another, reply, unacceptable
 from banks.issuer.authorising import authorise
 from banks.issuer.books import IssuerBooks
 from banks.issuer.completing import complete
-from banks.issuer.facts import Gathered
+from banks.issuer.facts import Gathered, find_card
 from banks.issuer.records import Records, names_class
 from banks.issuer.reversing import reverse
 from iso import Message
@@ -23,7 +23,7 @@ from node.core.conversations import Desk
 from node.core.link import Arrival
 from node.core.steps import Reply
 
-_MALFUNCTION = "96"
+_DUPLICATE, _MALFUNCTION = "94", "96"
 
 
 class IssuerHandler:
@@ -50,7 +50,17 @@ class IssuerHandler:
             if not await self.joins.wait(taken, self._patience_s):
                 return None
             taken = self.books.memory.get(key)
-        return None if taken is None else reply(taken.row, request)
+        return None if taken is None else await self._again(taken, request)
+
+    async def _again(self, taken: TakenRequest, request: Message) -> Message:
+        """Answer a repeat as the first was answered; what only looks like one is refused, and changes nothing."""
+        if request.mti[2] == "0" and request.mti_class != "4":
+            card = await find_card(self.desk, self.books, request.pan)
+            if card is None:
+                return request.reply(_MALFUNCTION)
+            if asks_for_another(taken.row, request, card):
+                return request.reply(_DUPLICATE)
+        return reply(taken.row, request)
 
     async def _first(self, key: str, request: Message) -> Message | None:
         # In memory before the first await: a copy that comes meanwhile finds it and waits.
@@ -62,7 +72,7 @@ class IssuerHandler:
             if not taken.is_deciding:
                 self.books.unpin(taken)
                 self.joins.release(taken)
-                return reply(taken.row, request)
+                return await self._again(taken, request)
             if request.mti[2] == "0" and request.mti_class != "4":
                 decision = await authorise(self.records, taken, request)
                 decided, gathered = decision if decision is not None else (None, None)

@@ -314,6 +314,12 @@ class TestPartialApproval:
     def test_an_empty_account_has_no_part_to_give(self) -> None:
         assert both(facts(available_minor=0), asked(takes_partial=True))(Case()).reason is Reason.NO_FUNDS
 
+    @pytest.mark.parametrize(("available", "code"), [(109, "51"), (110, "10")])
+    def test_a_part_is_worth_a_unit_of_the_merchants_money(self, available: int, code: str) -> None:
+        case = both(facts(available_minor=available), asked(takes_partial=True, least_minor=110))(Case())
+
+        assert decide(*case).code == code
+
     @pytest.mark.parametrize("kind", [Kind.CASHBACK, Kind.INCREMENT])
     def test_notes_and_increments_are_whole_or_not_at_all(self, kind: Kind) -> None:
         case = both(facts(available_minor=2_000), asked(takes_partial=True, kind=kind))(Case())
@@ -345,8 +351,17 @@ class TestProofs:
     def test_a_proof_of_authentication_is_enough(self) -> None:
         assert both(card(authentication=ALWAYS), facts(cavv="M"))(Case()).reason is Reason.APPROVED
 
-    def test_a_card_that_was_read_is_not_authenticated_from_afar(self) -> None:
-        assert both(card(authentication=ALWAYS), asked(entry="90"))(Case()).reason is Reason.APPROVED
+    @pytest.mark.parametrize(("entry", "proof"), [("90", {"cvv": "M"}), ("05", {"arqc": "M", "atc": 1})])
+    def test_a_card_that_was_read_is_not_authenticated_from_afar(self, entry: str, proof: dict[str, Any]) -> None:
+        wary = card(authentication=ALWAYS, avs_required=1)
+
+        assert both(wary, asked(entry=entry), facts(**proof))(Case()).reason is Reason.APPROVED
+
+    def test_a_card_that_is_only_said_to_have_been_read_is(self) -> None:
+        said = asked(entry="90")
+
+        assert both(card(authentication=ALWAYS), said)(Case()).reason is Reason.AUTHENTICATION_WANTED
+        assert both(card(avs_required=1), said)(Case()).reason is Reason.AVS_WRONG
 
     def test_a_forgiven_cvv2_declines_nothing(self) -> None:
         assert both(card(cvc_forgiven=1), facts(cvv2="N"))(Case()).reason is Reason.APPROVED

@@ -355,6 +355,15 @@ class IssuerMachine(RuleBasedStateMachine):
         else:
             assert again == first
 
+    @precondition(lambda self: self.answers)
+    @rule(choice=st.integers(0, 99), more=AMOUNTS)
+    def ask_for_more_under_the_same_key(self, choice: int, more: int) -> None:
+        message = self.answers[choice % len(self.answers)][0]
+        if message.mti in ("0100", "0200"):
+            other = message.with_fields({4: amount(message.amount_minor + more)})
+
+            assert self.bench.ask(other).response_code == "94"
+
     @rule(days=st.sampled_from((DAY, 3.0, 8.0, 31.0)))
     def pass_days(self, days: float) -> None:
         self.bench.advance(days)

@@ -262,8 +262,14 @@ class TestChip:
             lambda fields: {"de55": fields["de55"][:-2]},
             lambda fields: {"de55": "9F3602"},
             lambda fields: {"de23": "002"},
+            lambda fields: {"de49": "414"},
+            lambda fields: {"de55": fields["de55"].replace("9F270180", "9F270100")},
+            lambda fields: {"de55": fields["de55"].replace("9F270180", "9F270140")},
         ],
-        ids=["amount of the message", "amount that was signed", "cut off", "almost nothing", "another card"],
+        ids=[
+            *("amount of the message", "amount that was signed", "cut off", "almost nothing", "another card"),
+            *("currency of the message", "declined by the chip", "approved by the chip"),
+        ],
     )
     def test_what_was_not_signed_so_is_refused(self, tamper: Any) -> None:
         bench = bench_of()

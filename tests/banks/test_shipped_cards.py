@@ -20,6 +20,7 @@ from iso import Message
 from iso.masks import luhn_valid, mask_pan
 from iso.private import build_private, parse_private
 from tests.support.banks import IssuerBench, at_issuer
+from tests.support.cardholders import Custodian
 
 CARDS = {card.pan: card for card in shipped_cards()}
 
@@ -124,7 +125,7 @@ class TestPublicCards:
     def test_what_is_authenticated_may_still_lack_the_funds(self) -> None:
         pan = "4000008260003178"
 
-        answer = bench_of(CARDS[pan]).ask(purchase(pan, de22="901"))
+        answer = bench_of(CARDS[pan]).ask(purchase(pan, de48=build_private({"07": Custodian().cavv(pan)})))
 
         assert answer.response_code == "51"
 

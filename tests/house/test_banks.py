@@ -23,6 +23,7 @@ from tests.support.house import HouseHandle, running_house
 pytestmark = pytest.mark.house
 MERCHANT, TERMINAL = "RAILSCOFFEE0001", "RAILS001"
 VISA = "4242424242424242"
+AMEX = "378282246310005"
 
 
 class Operator:
@@ -308,6 +309,19 @@ class TestMerchants:
             operator.banks.change_merchant("acquirer", "NOBODY", status="closed")
         with pytest.raises(ControlError, match="422"):
             operator.banks.add_terminal("acquirer", MERCHANT, "NEW00001", pin_key="rsa")
+
+    @pytest.mark.parametrize("capabilities", ["PURCHAES", "PURCHASE,", "purchase", "\x00x", VISA, "UNKNOWN"])
+    def test_a_terminal_asks_for_nothing_that_is_not(self, operator: Operator, capabilities: str) -> None:
+        with pytest.raises(ControlError, match="422 terminal: capabilities are some of BALANCE, "):
+            operator.banks.add_terminal("acquirer", MERCHANT, "NEW00002", capabilities=capabilities)
+
+    def test_a_terminal_asks_for_some_things_alone(self, operator: Operator) -> None:
+        added = operator.banks.add_terminal("acquirer", MERCHANT, "NEW00001", capabilities="PURCHASE,REFUND")
+        assert {"terminal": "NEW00001", "pin_key": "none", "capabilities": "PURCHASE,REFUND"} in added["terminals"]
+
+    def test_a_card_number_is_no_identifier(self, operator: Operator) -> None:
+        with pytest.raises(ControlError, match="422 columns: no card number"):
+            operator.banks.add_merchant("acquirer", AMEX, name="X", mcc="5999", country="US", city="Y")
 
 
 class TestPresenting:
