@@ -65,8 +65,13 @@ def replayed(books: Books, ticket: Ticket, now: int) -> Answer | None:
     return Answer(claim.status, claim.body, claim.request)
 
 
-def claim(books: Books, ticket: Ticket, now: int) -> Answer | None:
+def claim(books: Books, ticket: Ticket, now: int, manner: str | None = None) -> Answer | None:
     """Take the key for this request, which is carried out from here on; or return the answer that it has had already.
+
+    Parameters
+    ----------
+    manner
+        How the answer is wanted, where somebody else may have to give it.
 
     Raises
     ------
@@ -76,7 +81,7 @@ def claim(books: Books, ticket: Ticket, now: int) -> Answer | None:
     answer = replayed(books, ticket, now)
     if answer is not None or ticket.key is None:
         return answer
-    row = Claim(ticket.account, ticket.key, ticket.digest, ticket.request, now, 0, "")
+    row = Claim(ticket.account, ticket.key, ticket.digest, ticket.request, now, 0, "", manner)
     if books.get(Claim, ticket.account, ticket.key) is not None:
         books.put(row)
         return None

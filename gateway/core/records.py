@@ -199,7 +199,10 @@ class Obligation(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """An idempotency key: whose, for which request, and its answer once there is one (`status` 0: still running)."""
+    """An idempotency key: whose, for which request, and its answer once there is one (`status` 0: still running).
+
+    `manner` is how the answer is wanted, as `gateway.core.manner` writes it.
+    """
 
     account: str
     key: str
@@ -208,6 +211,7 @@ class Claim(NamedTuple):
     claimed_at: int
     status: int
     body: str
+    manner: str | None = None
 
 
 class Terminal(NamedTuple):

@@ -68,7 +68,7 @@ async def _verified(ports: Ports, call: Call, bringing: Brought | None) -> Answe
     attempt, at, claimed_at = ports.identifier("setatt"), ports.now(), micros(ports.wall())
 
     def prepare(books: Books) -> Answer | SendRecord:
-        if answer := claims.claim(books, call.ticket, claimed_at):
+        if answer := claims.claim(books, call.ticket, claimed_at, call.manner.text()):
             return answer
         customer = customer_of(books, call, call.params["customer"])
         method = bring(books, bringing) or method_of(books, call, call.identifiers[0], param=None)

@@ -15,6 +15,7 @@ from gateway.core.errors import ApiError, no_such
 from gateway.core.events import Cause
 from gateway.core.expand import expand
 from gateway.core.identifiers import LENGTH_BYTES, identifier
+from gateway.core.manner import Manner
 from gateway.core.obligations import micros
 from gateway.core.records import Customer, Intent, Method, Obligation, Record, SendRecord
 from gateway.core.render import Shape, dumps, page
@@ -172,6 +173,11 @@ class Call(NamedTuple):
     path: str
     is_public: bool = False
     asks_bank: bool = False
+
+    @property
+    def manner(self) -> Manner:
+        """How its answer is wanted."""
+        return Manner(self.is_public, tuple(self.params.get("expand") or ()))
 
     @property
     def origin(self) -> Origin:

@@ -10,11 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gateway.core.books import Books
-from gateway.core.claims import Answer
 from gateway.core.obligations import as_duty, leased, micros
 from gateway.core.outcomes import SETTLING
 from gateway.core.records import Obligation, SendRecord
-from gateway.core.render import dumps
 from gateway.core.responses import Kind, Outcome
 from gateway.core.sends import CAPTURE, UNSETTLED, At, send_name
 from gateway.handlers.context import Ports
@@ -135,7 +133,7 @@ def _recovered(books: Books, ports: Ports, at: At) -> int:
         told = SETTLING[record.kind].conclude(books, record, Outcome(Kind.UNKNOWN), at, ports.terms)
         # Whoever sent the request and asks again under the same key learns what is known.
         if told is not None:
-            settle_claim(books, record, Answer(told[0], dumps(told[1])))
+            settle_claim(books, record, told)
     return len(left)
 
 

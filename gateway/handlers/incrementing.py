@@ -18,7 +18,7 @@ async def increment(ports: Ports, call: Call) -> Answer:
     at, claimed_at = ports.now(), micros(ports.wall())
 
     def prepare(books: Books) -> Answer | SendRecord:
-        if answer := claims.claim(books, call.ticket, claimed_at):
+        if answer := claims.claim(books, call.ticket, claimed_at, call.manner.text()):
             return answer
         intent = described(intent_of(books, call, call.identifiers[0]), call)
         return begin_increment(books, intent, call.params["amount"], call.origin, at, ports.terms)

@@ -15,6 +15,7 @@ from gateway.core.books import Books
 from gateway.core.claims import Answer
 from gateway.core.events import emit
 from gateway.core.intents import next_status, refusal
+from gateway.core.manner import answered
 from gateway.core.obligations import micros
 from gateway.core.outcomes import SETTLING
 from gateway.core.payments import begin
@@ -25,7 +26,7 @@ from gateway.core.sends import AUTHORISE, At
 from gateway.core.terms import mode_of
 from gateway.handlers import intents
 from gateway.handlers.cards import bring
-from gateway.handlers.context import Call, Ports, cause_of_call, intent_of, method_of, shown
+from gateway.handlers.context import Call, Ports, cause_of_call, intent_of, method_of
 from gateway.handlers.duties import Taken, take_capture
 from gateway.handlers.sending import ask
 
@@ -70,7 +71,7 @@ async def _pay(ports: Ports, call: Call, find: Callable[[Books], Intent]) -> Ans
     charge, now, claimed_at = ports.identifier("ch"), ports.business(), micros(ports.wall())
 
     def prepare(books: Books) -> Answer | SendRecord:
-        if answer := claims.claim(books, call.ticket, claimed_at):
+        if answer := claims.claim(books, call.ticket, claimed_at, call.manner.text()):
             return answer
         intent = intents.confirmed(call, find(books))
         if intent.method is None:
@@ -136,8 +137,7 @@ class _Done(NamedTuple):
 def _finish(ports: Ports, call: Call, record: SendRecord, outcome: Outcome, at: At, books: Books) -> _Done:
     told = SETTLING[record.kind].conclude(books, record, outcome, at, ports.terms)
     assert told is not None, "who asks is told"
-    status, shape = told
-    answer = shown(books, call if status == 200 else call._replace(params={}), shape, status)
+    answer = answered(books, record, told, call.manner)
     claims.settle(books, record.account, record.claim, answer)
     if outcome.kind is Kind.APPROVED and record.kind == AUTHORISE and ports.courier.has_room:
         return _Done(answer, is_owed=False, taken=take_capture(books, ports, record, at))

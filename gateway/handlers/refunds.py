@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.core import balance, claims, render
+from gateway.core import balance, claims
 from gateway.core.balance import emit_refund_update
 from gateway.core.books import Books
 from gateway.core.claims import Answer
 from gateway.core.errors import ApiError, no_such
+from gateway.core.manner import answered
 from gateway.core.metadata import metadata_after
 from gateway.core.obligations import micros
 from gateway.core.records import Charge, Intent
@@ -108,9 +109,10 @@ def refund_of(books: Books, call: Call, name: str | None = None) -> Refund:
 
 async def _refund(ports: Ports, call: Call, charge_name: str | None, *, is_charge_shown: bool = False) -> Answer:
     at, claimed_at, name = ports.now(), micros(ports.wall()), ports.identifier("re")
+    manner = call.manner._replace(is_of_charge=is_charge_shown)
 
     def begin(books: Books) -> Answer | Begun:
-        if answer := claims.claim(books, call.ticket, claimed_at):
+        if answer := claims.claim(books, call.ticket, claimed_at, manner.text()):
             return answer
         charge = _charge_to_refund(books, call, charge_name)
         return begin_refund(books, charge, _wish(call), call.origin, at, name, ports.holder, ports.rules)
@@ -124,10 +126,7 @@ async def _refund(ports: Ports, call: Call, charge_name: str | None, *, is_charg
     at = ports.now()
 
     def finish(books: Books) -> Answer:
-        status, shape = unanswered_refund(books, begun.record, at)
-        if is_charge_shown:
-            shape = render.charge(owned(books, call, Charge, begun.record.charge, what="charge"))
-        answer = shown(books, call, shape, status)
+        answer = answered(books, begun.record, unanswered_refund(books, begun.record, at), manner)
         claims.settle(books, call.account.id, call.ticket.key, answer)
         return answer
 

@@ -139,7 +139,7 @@ async def _verify(ports: Ports, call: Call, find: Callable[[Books], SetupIntent]
     attempt, at, claimed_at = ports.identifier("setatt"), ports.now(), micros(ports.wall())
 
     def prepare(books: Books) -> Answer | SendRecord:
-        if answer := claims.claim(books, call.ticket, claimed_at):
+        if answer := claims.claim(books, call.ticket, claimed_at, call.manner.text()):
             return answer
         return setups.begin_setup(books, find(books), call.origin, attempt, at)
 
