@@ -20,7 +20,7 @@ from anyio.streams.tls import TLSAttribute
 from hsm_sim.config import SHARED, HsmConfig
 from hsm_sim.core.slots import OPEN_PARTY
 from iso import RemoteProtocolError, framing
-from iso.errors import ConfigError
+from iso.errors import ConfigError, LocalProtocolError
 from node.pipes import RECEIVE_MAX_BYTES, Pipes, closing, split_url
 
 FRAMING: Final = "len2-be"
@@ -99,6 +99,8 @@ class HostPort:
                 RemoteProtocolError,
             ):
                 pass
+            except LocalProtocolError as error:
+                log.warning("a connection was closed", port=self.name, reason=str(error))
             finally:
                 self._connections[party] -= 1
 
@@ -144,8 +146,18 @@ class HostPort:
 
 
 def framed(payload: bytes) -> bytes:
-    """Return a payload of at most `FRAMED_MAX` bytes behind its two length bytes; `FRAMING`, without its ceremony."""
-    return len(payload).to_bytes(2, "big") + payload
+    """Return a payload behind its two length bytes; `FRAMING`, without its ceremony.
+
+    Raises
+    ------
+    LocalProtocolError
+        It has more than `FRAMED_MAX` bytes.
+    """
+    try:
+        return len(payload).to_bytes(2, "big") + payload
+    except OverflowError:
+        pass
+    raise LocalProtocolError(f"a frame of the host port has at most {FRAMED_MAX} bytes")
 
 
 def certificate_names(stream: ByteStream) -> frozenset[str]:

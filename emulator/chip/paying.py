@@ -213,9 +213,11 @@ def _chip(
         type=DEEDS[asked.deed].type,
         other_minor=asked.cashback_minor,
     )
-    made, card, line.kept.device = authorise(
-        card, device, payment, Kind.TC if wish.is_offline else Kind.ARQC, block, offline_pin
-    )
+    wanted = Kind.TC if wish.is_offline else Kind.ARQC
+    if offline_pin is False:
+        # Online the issuer would get no PIN to check: nobody could say that this is the cardholder.
+        wanted = Kind.AAC
+    made, card, line.kept.device = authorise(card, device, payment, wanted, block, offline_pin)
     file = file.after(card, build_chip_data(made.tags))
     write_card(wish.card, file)
     return file, card, made

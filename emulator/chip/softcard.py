@@ -221,7 +221,8 @@ class Card(NamedTuple):
             Tags 9F02, 9F03, 9F1A, 95, 5F2A, 9A, 9C and 9F37: what the terminal says about the payment.
         wanted
             What the terminal asks for. The card may answer with less: it goes online after `Profile.offline_max`
-            payments on its own, as a new card, and when its last ARQC was never answered.
+            payments on its own, as a new card, when its last ARQC was never answered, and after a wrong PIN or with
+            none of its tries left.
         pin_right
             Whether `verify_pin` was right in this payment; None if it was not asked.
 
@@ -242,8 +243,9 @@ class Card(NamedTuple):
         atc = memory.atc + 1
         is_new, waits = not memory.online_atc, memory.pending is not None
         is_over = atc - memory.online_atc > self.profile.offline_max
+        is_unverified = pin_right is False or not memory.pin_tries
         kind = wanted
-        if (is_new or waits or is_over) and _WEIGHT[kind] > _WEIGHT[Kind.ARQC]:
+        if (is_new or waits or is_over or is_unverified) and _WEIGHT[kind] > _WEIGHT[Kind.ARQC]:
             kind = Kind.ARQC
         decision = _NOT_ASKED << _SECOND_SHIFT | _CODE[kind] << _FIRST_SHIFT
         if pin_right is not None:

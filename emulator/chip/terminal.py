@@ -231,7 +231,8 @@ def authorise(
     Parameters
     ----------
     wanted
-        What the terminal asks the card for; above the floor limit an approval becomes a question to the issuer.
+        What the terminal asks the card for; above the floor limit, and after a PIN that the card found wrong, an
+        approval becomes a question to the issuer.
     pin_block
         Of `Terminal.encipher_pin`, if the PIN goes online.
     offline_pin
@@ -250,7 +251,7 @@ def authorise(
         The currency is unknown.
     """
     exceeds = payment.amount_minor >= payment.floor_minor
-    if wanted is Kind.TC and (exceeds or payment.forced_online):
+    if wanted is Kind.TC and (exceeds or payment.forced_online or offline_pin is False):
         wanted = Kind.ARQC
     tags = _payment_tags(card, terminal, payment, pin_block, offline_pin)
     cryptogram, after = card.generate_ac(tags, wanted, offline_pin)

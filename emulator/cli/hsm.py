@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.house import DEFAULT_DATA_DIR
-from emulator.hsm.hosts import add_host, chosen_host, running_house
+from emulator.hsm.hosts import add_host, chosen_host
 from emulator.hsm.wording import (
     answer_lines,
     layout_json,
@@ -22,12 +22,12 @@ from emulator.hsm.wording import (
     read_answer,
     read_command,
 )
+from emulator.running import add_house, control_of
 from hsm_sim.audit_file import AuditFile
 from hsm_sim.core.audit import Checkpoint, Finding, Record
 from hsm_sim.core.commands.table import COMMANDS
 from iso import CardrailsError, ConfigError
-from node.control import ControlClient
-from node.control_access import SECRET_FILE
+from node.control_client import ControlClient
 
 _NEWEST = 20
 _FINDINGS_SHOWN = 20
@@ -163,8 +163,7 @@ def _add_faults(deeds: Any) -> None:
         (deeds.add_parser("list", help="what struck so far"), _list_faults),
         (deeds.add_parser("clear", help="disarm all"), _clear_faults),
     ):
-        parser.add_argument("--ready-file", type=Path, metavar="FILE", help="of a running house")
-        parser.add_argument("--data-dir", type=Path, help="of the house (default: the folder of the ready file)")
+        add_house(parser)
         parser.add_argument("--json", action="store_true")
         parser.set_defaults(act=deed)
 
@@ -210,19 +209,11 @@ def _fault_line(fault: dict[str, Any]) -> str:
 
 @contextmanager
 def _control(arguments: argparse.Namespace) -> Iterator[ControlClient]:
-    """Open a client of the control port; `CardrailsError` if no house runs here."""
-    ready = running_house(arguments.ready_file)
-    if ready is None:
-        raise CardrailsError("no house is running here: `cardrails up`, or --ready-file")
-    folder = arguments.data_dir or (arguments.ready_file.parent if arguments.ready_file else DEFAULT_DATA_DIR)
-    key = folder / SECRET_FILE
-    if not key.is_file():
-        raise ConfigError(key, "--data-dir", "missing", "must be the folder of the running house")
-    client = ControlClient({"hsm": ready["control_url"]}, key.read_text())
-    try:
-        yield client
-    finally:
-        client.close()
+    """Hand out the control client of a running house; `CardrailsError` if it has no HSM."""
+    with control_of(arguments.ready_file) as control:
+        if "hsm" not in control.nodes:
+            raise CardrailsError("no HSM is running in this house")
+        yield control
 
 
 def _lmk(text: str) -> str:

@@ -18,7 +18,7 @@ from hsm_sim.core.slots import OPEN_PARTY
 from hsm_sim.offline import OfflineHsm, open_hsm
 from hsm_sim.ports import FRAMED_MAX, FRAMING, framed
 from hsm_sim.requests import Request
-from iso import CardrailsError, ConfigError, LocalProtocolError, RemoteProtocolError, framing
+from iso import CardrailsError, ConfigError, RemoteProtocolError, framing
 from node.clock import Entropy, system_entropy, wall_clock
 from node.pipes import RECEIVE_MAX_BYTES, Pipes, closing
 
@@ -102,8 +102,6 @@ class TcpHost:
             The command is longer than its two length bytes can say.
         """
         frame = self._header + command
-        if len(frame) > FRAMED_MAX:
-            raise LocalProtocolError("an HSM command is longer than its two length bytes can say")
         answer = anyio.run(self._talk, framed(frame))
         if answer is None:
             raise NoAnswerError(f"{self.label}: no answer within {self._timeout_s:g} s, or the connection was closed")

@@ -10,9 +10,9 @@ a cut or lengthened tail, a missing or forged head. What it cannot find alone: a
 back, head and all. For that, keep a `Checkpoint` somewhere else (a line of `cardrails hsm audit --verify` printed in
 time will do) and hand it in. Whoever has the master secret beside the database can write a new log from the start.
 
-Levels: "security" records key management, opened and stored cards, every refusal that says somebody tried what he must
-not, failed verifications, faults, start and stop; "all" every command, the open port's too; "off" only start and stop,
-so that a log is never empty and an emptied one is noticed.
+Levels: "security" records key management, cards that are stored for the first time, tokens that are opened, every
+refusal that says somebody tried what he must not, failed verifications, faults, start and stop; "all" every command,
+the open port's too; "off" only start and stop, so that a log is never empty and an emptied one is noticed.
 """
 
 import hmac

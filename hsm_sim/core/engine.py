@@ -144,9 +144,12 @@ class Engine:
             answer = self._carry_out(row, call)
         except HsmError as error:
             answer = refusal(row.code, error.code)
-        if row.is_audited or self._notes_all or not answer.startswith(row.accepted):
-            self._note(slot, row.code, answer[2:4].decode("ascii"), turn, call.subject if call else "", row.is_audited)
-        return _record(Answer, (header + answer + trailer, call.delay_s if call else 0.0, False))
+        subject, delay_s, is_audited = "", 0.0, row.is_audited
+        if call is not None:
+            subject, delay_s, is_audited = call.subject, call.delay_s, is_audited or call.is_audited
+        if is_audited or self._notes_all or not answer.startswith(row.accepted):
+            self._note(slot, row.code, answer[2:4].decode("ascii"), turn, subject, is_audited)
+        return _record(Answer, (header + answer + trailer, delay_s, False))
 
     def expire(self, now: float, turn: Turn) -> None:
         """Forget what has waited long enough."""
@@ -222,8 +225,6 @@ class Engine:
         reply = row.perform(call)
         if reply is None:
             self._pin_fails.failed(party.name, account, call.now)
-        else:
-            self._pin_fails.passed(party.name, account)
         return reply
 
     def _note(

@@ -233,4 +233,6 @@ def _problem(fault: HsmFault) -> str:
         return "an error needs a code of the table of answer codes"
     if fault.action == "parity" and fault.code and fault.code not in PARITY_CODES:
         return f"a parity fault answers {' or '.join(PARITY_CODES)}"
+    if fault.action not in ("error", "parity") and fault.code:
+        return "only an error and a parity fault have a code"
     return ""

@@ -1,9 +1,10 @@
 """The limit on wrong PINs: after too many within a window an account is answered "39" without a look at the PIN.
 
-Somebody who may verify PINs could otherwise try all ten thousand. Accounts are known here only by a keyed hash under
-a key that lives as long as the process: this table cannot say which accounts it counts. It is bounded: when it is
-full, the account whose last failure lies furthest back is forgotten. Flooding the table with failures at other
-accounts therefore buys new tries, one flood for each: the audit log records every one of them.
+Somebody who may verify PINs could otherwise try all ten thousand. Only time forgives, no PIN that was right: whoever
+guesses could compare one that he knows in between. Accounts are known here only by a keyed hash under a key that lives
+as long as the process: this table cannot say which accounts it counts. It is bounded: when it is full, the account
+whose last failure lies furthest back is forgotten. Flooding the table with failures at other accounts therefore buys
+new tries, one flood for each: the audit log records every one of them.
 """
 
 from collections import OrderedDict
@@ -66,11 +67,6 @@ class PinFails:
             self._fails.popitem(last=False)
         fails.append(now)
         self._fails[tag] = fails[-self._fails_max :]
-
-    def passed(self, slot: str, account: str) -> None:
-        """Forget the failures of an account: its holder knows the PIN."""
-        if self._fails:
-            self._fails.pop(self._tag(slot, account), None)
 
     def expire(self, now: float) -> None:
         """Forget every account whose last failure is as old as the window."""

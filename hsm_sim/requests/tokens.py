@@ -136,7 +136,8 @@ class CardOpened(NamedTuple):
     sealed
         The PAN for storing, if it was asked for: `OpenPan` opens it in the context of the reference.
     audit_id
-        str[16] hex: the same for everything that is opened under one reference.
+        str[16] hex, of the record that the card was opened by. A first use makes one; follow-ups under its reference
+        have it too, unless several first uses share the reference: then they have that of any of them.
     """
 
     code: str

@@ -17,6 +17,7 @@ from emulator.hsm.hosts import in_process
 from emulator.hsm.keyring import TEST_KEYS, check_value, key_field, listing
 from emulator.hsm.wording import list_lines, read_answer, read_command
 from hsm_sim.core.commands.table import COMMANDS
+from node.control_access import SECRET_FILE
 from tests.support.house import HouseHandle, running_house
 
 CVV_FIELDS = ("key=@cvk", "pan=4000000000000002", "expiry=3012", "service_code=201")
@@ -353,7 +354,25 @@ class TestWithAHouse:
         assert cleared == {"faults": []}
         assert run(capsys, *hsm, *ready)[0] == 0
 
-    @pytest.mark.parametrize("more", [["error"], ["delay", "--probability", "7"]])
+    def test_a_ready_file_elsewhere_says_where_the_house_is(
+        self, house: HouseHandle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        elsewhere = tmp_path / "elsewhere.json"
+        house.house.write_ready(elsewhere)
+
+        assert answer(capsys, "hsm", "faults", "clear", "--ready-file", str(elsewhere)) == {"faults": []}
+
+    def test_a_house_without_an_hsm_is_one_line(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        ready = {"nodes": {"switch": {}}, "control_url": "http://127.0.0.1:1", "data_dir": str(tmp_path)}
+        (tmp_path / "ready.json").write_text(json.dumps(ready))
+        (tmp_path / SECRET_FILE).write_text("secret")
+
+        code, _, err = run(capsys, "hsm", "faults", "list", "--ready-file", str(tmp_path / "ready.json"))
+
+        assert (code, err.count("\n")) == (1, 1)
+        assert "no HSM is running" in err
+
+    @pytest.mark.parametrize("more", [["error"], ["delay", "--probability", "7"], ["silence", "--code", "15"]])
     def test_a_fault_that_cannot_happen_is_one_line(
         self, more: list[str], house: HouseHandle, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -154,6 +154,31 @@ class TestOfflinePin:
         assert is_right
         assert card.memory.pin_tries == 3
 
+    @pytest.mark.parametrize("pins", [["0000"], ["0000", "0001", "0002"], ["0000", "0001", "0002", PIN]])
+    def test_after_a_wrong_one_nothing_is_approved_offline(self, pins: list[str]) -> None:
+        card = used(chip())
+        for pin in pins:
+            is_right, card = card.verify_pin(pin)
+        tags = paid(card, Kind.ARQC)[0].tags
+
+        made, _, _ = authorise(card, TERMINAL, payment(floor_minor=10_000), Kind.TC, offline_pin=is_right)
+        said, _ = card.generate_ac(tags, Kind.TC, is_right)
+
+        assert (made.cryptogram.kind, said.kind) == (Kind.ARQC, Kind.ARQC)
+
+    def test_a_blocked_one_sends_payments_without_a_pin_online(self) -> None:
+        card = used(chip())
+        blocked = card._replace(memory=card.memory._replace(pin_tries=0))
+
+        made, _ = paid(blocked, Kind.TC, floor_minor=10_000)
+
+        assert made.cryptogram.kind is Kind.ARQC
+
+    def test_a_decline_stays_one_after_a_wrong_one(self) -> None:
+        made, _, _ = authorise(used(chip()), TERMINAL, payment(floor_minor=10_000), Kind.AAC, offline_pin=False)
+
+        assert made.cryptogram.kind is Kind.AAC
+
     def test_a_card_without_a_pin_says_so(self) -> None:
         with pytest.raises(CardError, match="no reference PIN"):
             chip()._replace(pin="").verify_pin(PIN)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 
 import psec
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.cmac import CMAC
 
 
 def cvv(cvk: bytes, pan: str, expiry: str, service_code: str) -> str:
@@ -12,6 +14,17 @@ def cvv(cvk: bytes, pan: str, expiry: str, service_code: str) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return str(psec.cvv.generate_cvv(cvk, pan, expiry, service_code))
+
+
+def check_value(key: bytes, algorithm: str) -> str:
+    """Return str[6] hex of a TDES key ("T": a zero block under it) or an AES key ("A": the CMAC of a zero block)."""
+    if algorithm == "A":
+        mac = CMAC(AES(key))
+        mac.update(bytes(16))
+        return mac.finalize()[:3].hex().upper()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return str(psec.des.generate_kcv(key, 3).hex().upper())
 
 
 def retail_mac(key: bytes, data: bytes, padding: int) -> bytes:

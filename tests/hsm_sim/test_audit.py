@@ -215,6 +215,14 @@ class TestWhatIsRecorded:
         records = list(hsm.journal.rows[AUDIT_TABLE].values())
         assert [(row[2], row[3], row[4]) for row in records] == [("issuer-a", "CY", "01"), ("gateway", "ZE", "68")]
 
+    def test_a_card_is_in_it_once_however_often_it_is_stored(self) -> None:
+        hsm = Hsm()
+
+        tokens = [hsm.stored().token for _ in range(3)] + [hsm.stored(expiry="3101").token]
+
+        records = [row[2:6] for row in hsm.journal.rows[AUDIT_TABLE].values()]
+        assert records == [("gateway", "ZA", "00", tokens[0]), ("gateway", "ZA", "00", tokens[-1])]
+
     def test_no_card_number_pin_or_key_is_in_it(self) -> None:
         hsm = Hsm()
         stored = hsm.stored()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hsm_sim.core import indexes
 from hsm_sim.core.limits import PinFails
-from hsm_sim.requests.pin_values import MakePinBlock, MakePvv, RandomPin
+from hsm_sim.requests.pin_values import KeepPin, MakePinBlock, MakePvv, RandomPin
 from hsm_sim.requests.pins import VerifyPinPvv
 from tests.support.hsm import PAN, Hsm
 
@@ -45,16 +45,6 @@ class TestBlocking:
         assert not fails.blocked("issuer-b", ACCOUNT, 0.0)
         assert not fails.blocked("issuer", "-a" + ACCOUNT, 0.0)
 
-    def test_the_right_pin_forgives(self) -> None:
-        fails = three_in_a_minute()
-
-        for _ in range(2):
-            fails.failed("issuer-a", ACCOUNT, 0.0)
-        fails.passed("issuer-a", ACCOUNT)
-        fails.failed("issuer-a", ACCOUNT, 1.0)
-
-        assert not fails.blocked("issuer-a", ACCOUNT, 1.0)
-
     def test_failures_that_are_far_apart_do_not_block(self) -> None:
         fails = three_in_a_minute()
 
@@ -73,7 +63,7 @@ class TestBlocking:
 
     @given(
         st.lists(
-            st.tuples(st.floats(0, 40), st.sampled_from("abc"), st.sampled_from(["failed", "passed", "expire"])),
+            st.tuples(st.floats(0, 40), st.sampled_from("abc"), st.sampled_from(["failed", "expire"])),
             max_size=60,
         )
     )
@@ -86,9 +76,6 @@ class TestBlocking:
             if step == "failed" and not fails.blocked("p", account, now):
                 fails.failed("p", account, now)
                 history[account].append(now)
-            elif step == "passed":
-                fails.passed("p", account)
-                history[account].clear()
             elif step == "expire":
                 fails.expire(now)
             for name, instants in history.items():
@@ -159,13 +146,25 @@ class TestAtTheEngine:
         assert blocked == "39"
         assert later == "00"
 
-    def test_the_right_pin_in_between_forgives(self) -> None:
+    def test_the_right_pin_in_between_forgives_nothing(self) -> None:
         hsm = Hsm()
         wrong, right = self.wrong_and_right(hsm)
 
-        codes = [hsm.ask("issuer-a", request).code for _ in range(5) for request in [wrong] * 9 + [right]]
+        codes = [hsm.ask("issuer-a", request).code for _ in range(2) for request in [wrong] * 9 + [right]]
 
-        assert codes == (["01"] * 9 + ["00"]) * 5
+        assert codes == ["01"] * 9 + ["00"] + ["01"] + ["39"] * 9
+
+    def test_nor_does_a_comparison_that_the_guesser_makes_himself(self) -> None:
+        hsm = Hsm()
+        wrong, right = self.wrong_and_right(hsm)
+        own = hsm.ask("issuer-a", KeepPin(right.key, right.block, "01", PAN)).pin
+        compare = f"BE{right.key}{right.block}01{ACCOUNT}{own}".encode()
+
+        before = [hsm.ask("issuer-a", wrong).code for _ in range(9)]
+        compared = hsm.frame("issuer-a", compare)
+        after = [hsm.ask("issuer-a", request).code for request in (wrong, right)]
+
+        assert (before, compared, after) == (["01"] * 9, b"BF00", ["01", "39"])
 
     def test_every_wrong_pin_is_audited_without_the_account(self) -> None:
         hsm = Hsm()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from trio.testing import MockClock
 from hsm_sim.client import TcpClient
 from hsm_sim.core.slots import OPEN_PARTY
 from hsm_sim.node import HsmNode
+from hsm_sim.ports import FRAMED_MAX, HostPort, Write
 from hsm_sim.requests import Diagnostics
 from hsm_sim.store import metadata
 from iso.errors import ConfigError
@@ -126,6 +128,30 @@ class TestSlowPeers:
         assert answered == ECHOED
         assert received == ECHOED * (len(received) // len(ECHOED))
         assert len(received) < 100 * len(ECHOED)
+
+
+@pytest.mark.trio
+class TestLongAnswers:
+    """An answer that two length bytes cannot announce ends its connection, and nothing else."""
+
+    async def test_the_connection_is_closed_and_the_port_goes_on(self, mock_clock: MockClock) -> None:
+        pipes = Pipes()
+
+        async def serve(party: str, frames: Sequence[bytes], write: Write) -> bool:
+            await write([bytes(int(content)) for content in frames])
+            return True
+
+        async with anyio.create_task_group() as tasks:
+            port = HostPort("gateway", "memory://hsm-gateway", config(), pipes, serve)
+            listener = await pipes.listen(port.address)
+            tasks.start_soon(listener.serve, port.handle)
+            await anyio.wait_all_tasks_blocked()
+            async with await pipes.dial(port.address) as culprit:
+                await culprit.send(frame(b"%d" % (FRAMED_MAX + 1)))
+                assert await everything_from(culprit) == b""
+
+            assert await exchange(pipes, port.address, b"%d" % 9) == bytes(9)
+            tasks.cancel_scope.cancel()
 
 
 @pytest.mark.trio
@@ -286,14 +312,14 @@ class TestAnyBytes:
     def test_an_answer_or_a_close(self, pieces: list[bytes], address: str) -> None:
         async def main() -> None:
             pipes = Pipes()
-            async with serving(hsm_node(pipes, open_address="memory://hsm-open")):
+            async with serving(hsm_node(pipes, open_address="memory://hsm-open", idle_timeout_s=600)):
                 async with await pipes.dial(address) as culprit:
                     for piece in pieces:
                         try:
                             await culprit.send(piece)
                         except (anyio.BrokenResourceError, anyio.ClosedResourceError):
                             break
-                    answers = await everything_from(culprit, 700) if address.endswith("open") else b""
+                    answers = await everything_from(culprit, 700)
                 assert await exchange(pipes, "memory://hsm-gateway", b"ABCDB20001x") == b"ABCDB300x"
             while answers:
                 length = int.from_bytes(answers[:2], "big")

@@ -36,11 +36,13 @@ class Call:
         Opened keys by field name; each was checked against the use that its field names.
     delay_s
         A function that wants its answer to leave later sets this; seconds.
+    is_audited
+        A function whose command does only sometimes what belongs into the audit log sets this when it did.
     subject
         What the audit log may say about the command beside its code: a token, a check value; never a secret.
     """
 
-    __slots__ = ("delay_s", "entropy", "keys", "lmk", "now", "slot", "subject", "turn", "values", "vault")
+    __slots__ = ("delay_s", "entropy", "is_audited", "keys", "lmk", "now", "slot", "subject", "turn", "values", "vault")
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class Call:
         self.now = now
         self.turn = turn
         self.delay_s = 0.0
+        self.is_audited = False
         self.subject = ""
 
     @property

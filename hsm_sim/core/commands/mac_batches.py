@@ -17,6 +17,9 @@ from hsm_sim.core.roles import ACQUIRER, ISSUER, SWITCH
 
 COUNT_LENGTH: Final = 2
 FITS, DIFFERS = b"1", b"0"
+MACS_BYTES_MAX: Final = 65_000
+"""An empty message costs two bytes and its MAC eight. The rest of a frame is for the longest header and a trailer."""
+
 _LINKED: Final = frozenset((ACQUIRER, SWITCH, ISSUER))
 _SIZES: Final = {"0": 4, "1": 8}
 _PACKED: Final = "each message behind its length, two bytes big-endian"
@@ -53,7 +56,10 @@ def _method(call: Call) -> tuple[Key, int, str, str]:
 
 def _make(call: Call) -> Reply:
     key, size, algorithm, padding = _method(call)
-    return {"macs": b"".join([make_mac(key, algorithm, padding, message)[:size] for message in _messages(call)])}
+    messages = _messages(call)
+    if size * len(messages) > MACS_BYTES_MAX:
+        raise HsmError(BAD_LENGTH)
+    return {"macs": b"".join([make_mac(key, algorithm, padding, message)[:size] for message in messages])}
 
 
 def _verify(call: Call) -> Reply:
@@ -81,7 +87,8 @@ ROWS: Final = (
         (Rest("macs"),),
         _LINKED,
         source=OWN,
-        codes={code: CODES[code] for code in ("04", "05", "06", "09")},
+        codes={code: CODES[code] for code in ("04", "05", "06", "09")}
+        | {BAD_LENGTH: f"a message is cut off, or all MACs together have more than {MACS_BYTES_MAX} bytes"},
     ),
     Command(
         "ZS",

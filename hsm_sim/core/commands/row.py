@@ -50,7 +50,7 @@ class Command:
     is_authorised
         Whether it needs the authorised state ("17").
     is_audited
-        Whether the audit log records it also when it succeeds.
+        Whether the audit log records it whenever it succeeds, too; `Call.is_audited` is for a single time.
     counts_pin
         Whether its "01" is a wrong PIN: after too many the account gets "39". The account is the value "account".
     source

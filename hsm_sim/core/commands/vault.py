@@ -79,7 +79,7 @@ def _store_card(call: Call) -> Reply:
         call.turn,
         domain_from(call.values),
     )
-    call.subject = stored.token
+    call.subject, call.is_audited = stored.token, stored.is_new
     answer: dict[str, Value] = {"token": stored.token, "fingerprint": stored.fingerprint, "par": stored.par}
     if stored.former_fingerprint:
         answer["former_fingerprint"] = stored.former_fingerprint

@@ -129,7 +129,7 @@ class Shelf(Protocol):
         """Return what a counter was spent on."""
 
     def recorded(self, token: str, reference: str) -> ReferenceRow | None:
-        """Return the latest record of a reference."""
+        """Return a record of a reference: any of them, if several counters were spent on it."""
 
     def sealed_under(self, key_version: int, limit: int) -> list[CardRow]:
         """Return some cards that are sealed under a key version."""

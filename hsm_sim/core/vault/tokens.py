@@ -9,7 +9,7 @@ in the same commit that records it; a reference that was recorded so; and, where
 payment that one of its merchants starts without the cardholder, which is recorded in the same way.
 
 Storing the same card twice for the same requestor gives the same token, so that it keeps its counter; another
-expiry makes another token.
+expiry makes another token, and so does a token that has expired or whose counter is used up.
 
 Source
 ------
@@ -76,16 +76,19 @@ class Stored(NamedTuple):
         str[29] in the requestor's scope; the former one is "" unless the key is being changed.
     par
         str[29], payment account reference.
+    is_new
+        Whether the card had no such token before.
     """
 
     token: str
     fingerprint: str
     par: str
     former_fingerprint: str
+    is_new: bool
 
 
 class Opened(NamedTuple):
-    """An opened card. `audit_id` is str[16] hex, the same for everything under one reference."""
+    """An opened card. `audit_id` is str[16] hex, of the record it was opened by: each spent counter has its own."""
 
     pan: str
     expiry: str
@@ -152,7 +155,8 @@ class Vault:
         now
             Monotonic seconds.
         domain
-            What the token may be used for. A card that is stored again keeps its token's domain.
+            What the token may be used for. A card that is stored again keeps its token's domain, also where a new
+            token takes the place of one whose counter is used up; after an expired one it has this domain.
 
         Raises
         ------
@@ -168,19 +172,20 @@ class Vault:
         self._cards.begin(turn)
         fingerprint, former = self._keyring.fingerprints(requestor, pan)
         par = self._keyring.par(self._settings.par_controller, pan)
-        row = self._known(fingerprint, former, expiry)
-        if row is not None and has_expired(row, turn.at):
-            # The card leads to a new token from now on. Opening first: a forged row must not be sealed as a good one.
-            released = row._replace(fingerprint="", fingerprint_version=NO_KEY)
-            self._cards.put(self._keyring.seal(released, self._keyring.open(row)), turn)
-            row = None
-        if row is None:
-            row = self._new_row(pan, expiry, requestor, fingerprint, par, domain, turn)
-        elif domain not in (UNRESTRICTED, domain_of(row)):
+        card = self._known(fingerprint, former, expiry)
+        if card is not None and has_expired(card.row, turn.at):
+            self._release(card.row, turn)
+            card = None
+        if card is not None and domain not in (UNRESTRICTED, domain_of(card.row)):
             raise HsmError(DOMAIN_DIFFERS)
+        if card is not None and card.atc >= _ATC_MAX and card.row.state == ACTIVE:
+            domain = domain_of(card.row)
+            self._release(card.row, turn)
+            card = None
+        row = self._new_row(pan, expiry, requestor, fingerprint, par, domain, turn) if card is None else card.row
         if cvc:
             self._cvv2.put(row.token, cvc, now)
-        return Stored(row.token, fingerprint, par, former)
+        return Stored(row.token, fingerprint, par, former, card is None)
 
     def issue(self, token: str, purchase: Purchase, turn: Turn) -> Proof:
         """Make the cryptogram of one payment; it lives for `CRYPTOGRAM_LIVES_S` of business time.
@@ -296,12 +301,17 @@ class Vault:
     def __repr__(self) -> str:
         return f"Vault(cards={len(self._cards)})"
 
-    def _known(self, fingerprint: str, former: str, expiry: str) -> CardRow | None:
-        """Return the row of a card that this requestor has stored; during a key change under either fingerprint."""
+    def _known(self, fingerprint: str, former: str, expiry: str) -> Card | None:
+        """Return a card that this requestor has stored; during a key change under either fingerprint."""
         token = self._cards.token_of(fingerprint, expiry)
         if token is None and former:
             token = self._cards.token_of(former, expiry)
-        return None if token is None else self._cards.card(token).row
+        return None if token is None else self._cards.card(token)
+
+    def _release(self, row: CardRow, turn: Turn) -> None:
+        """Let a card lead to a new token from now on. Opening first: a forged row must not be sealed as a good one."""
+        released = row._replace(fingerprint="", fingerprint_version=NO_KEY)
+        self._cards.put(self._keyring.seal(released, self._keyring.open(row)), turn)
 
     def _new_row(
         self, pan: str, expiry: str, requestor: str, fingerprint: str, par: str, domain: Domain, turn: Turn

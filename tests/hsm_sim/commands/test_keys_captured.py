@@ -7,8 +7,12 @@ to the padding only.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from tests.hsm_sim.commands.opened import block_key, variant_key
+from tests.hsm_sim.oracles import check_value
 from tests.support.hsm import Hsm, vectors
 
 ZMK = "S00072K0TB00E0001DB045F29C053EEFF7B9425B3A88C7258EB7EA7E40E2C47878647072A"
@@ -115,3 +119,43 @@ class TestKeyBlockLmk:
         assert moved[:19] == "00S10096M1TN00E0002"
         assert moved[-6:] == "F808C2"
         assert answer(f"BUFFF{moved[2:-6]};FFF;001%02") == "00F808C2"
+
+
+TR31 = [vector for version in "ABCDE" for vector in vectors(f"tr31_unwrap_{version}")]
+
+
+class TestKeysOfOthers:
+    """Keys and key blocks that somebody else published or made: the check value says that the key inside is theirs."""
+
+    @pytest.mark.parametrize("vector", TR31, ids=[vector["inputs"]["block"][:16] for vector in TR31])
+    def test_tr31_blocks_are_taken_in(self, vector: dict[str, Any]) -> None:
+        kbpk, block = vector["inputs"]["kbpk"], vector["inputs"]["block"]
+        zmk = block_key("K1", kbpk, "A", "B", "02") if block[0] in "DE" else block_key("K0", kbpk, "T", "B", "02")
+
+        taken = answer(f"A6FFF{zmk}R{block}S%02")
+
+        assert taken[:2] in ("00", "01")  # 01: the key has no odd parity, which is put right
+        assert taken[8:12] == block[5:9]
+        assert taken[-6:] == check_value(bytes.fromhex(vector["expected"]), block[7])
+
+    @pytest.mark.parametrize("vector", vectors("thales_keyblock_unwrap_v1"))
+    def test_a_block_under_the_aes_lmk(self, vector: dict[str, Any]) -> None:
+        block, kcv = vector["inputs"]["block"], check_value(bytes.fromhex(vector["expected"]), "T")
+
+        assert answer(f"BUFFF{block};FFF;001%02") == f"00{kcv}"
+        assert answer(f"KA{block}FF;001%02") == f"00{kcv}"
+
+    @pytest.mark.parametrize("vector", vectors("kcv_tdes"))
+    def test_the_check_value_of_a_tdes_key(self, vector: dict[str, Any]) -> None:
+        key, block = variant_key("002", vector["inputs"]["key"]), block_key("K0", vector["inputs"]["key"])
+
+        assert answer(f"BU021{key};001") == f"00{vector['expected']}"
+        assert answer(f"KA{key}02;001") == f"00{vector['expected']}"
+        assert answer(f"BUFFF{block};FFF;001%01") == f"00{vector['expected']}"
+
+    @pytest.mark.parametrize("vector", vectors("kcv_aes_cmac_zero_block"))
+    def test_the_check_value_of_an_aes_key(self, vector: dict[str, Any]) -> None:
+        block = block_key("K1", vector["inputs"]["key"], "A", "B", "02")
+
+        assert answer(f"BUFFF{block};FFF;001%02") == f"00{vector['expected']}"
+        assert answer(f"KA{block}FF;001%02") == f"00{vector['expected']}"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hsm_sim.core import indexes
 from hsm_sim.core.audit import AUDIT_TABLE
+from hsm_sim.core.commands.mac_batches import MACS_BYTES_MAX, packed
 from hsm_sim.core.commands.wire import encode_command
 from hsm_sim.requests import MacsChecked, MacsMade, MakeMac, MakeMacs, VerifyMac, VerifyMacs
 from hsm_sim.requests.mac_batches import BATCH_BYTES_MAX, MAC_LENGTH, batches
@@ -57,6 +58,17 @@ class TestMakingAndVerifying:
         command = encode_command("ZQ", {**METHOD, "messages": messages})
 
         assert Hsm().frame("acquirer", command) == b"ZR80"
+
+    @pytest.mark.parametrize(("size", "length"), [("0", 4), ("1", 8)])
+    def test_as_many_macs_are_made_as_fit_an_answer(self, size: str, length: int) -> None:
+        count = MACS_BYTES_MAX // length
+
+        def asked(messages: int) -> bytes:
+            command = {**METHOD, "size": size, "messages": packed([b""] * messages)}
+            return Hsm().frame("acquirer", encode_command("ZQ", command))
+
+        assert len(asked(count)) == len(b"ZR00") + count * length
+        assert asked(count + 1) == b"ZR80"
 
     def test_what_does_not_fit_is_in_the_audit_log(self) -> None:
         hsm = Hsm()

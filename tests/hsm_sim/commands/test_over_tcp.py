@@ -122,6 +122,10 @@ class TestKeyBlockLmkOverTcp(test_keys_captured.TestKeyBlockLmk):
     pass
 
 
+class TestKeysOfOthersOverTcp(test_keys_captured.TestKeysOfOthers):
+    pass
+
+
 class TestKnownMacsOverTcp(test_macs.TestKnownMacs):
     test_as_psec = None  # a property is run once, against the engine
 

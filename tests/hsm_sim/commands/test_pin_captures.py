@@ -6,6 +6,8 @@ same PIN is brought under the LMK first.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.hsm_sim.commands.opened import block_key, code_of, variant_key
@@ -134,6 +136,17 @@ class TestVectors:
         frame = f"DE{block_key('V1', inputs['pvk'])}{pin}{check}{account}{inputs['dectab']}{inputs['validation_data']}"
 
         assert _answer(frame) == f"DF00{vector['expected']}".ljust(16, "F")
+
+    @pytest.mark.parametrize("vector", vectors("ibm3624_derive_pin"))
+    def test_the_pin_that_an_ibm_offset_describes(self, vector: dict[str, Any]) -> None:
+        inputs, pin = vector["inputs"], vector["expected"]
+        validation, account = inputs["validation"][:11] + "N", inputs["validation"][-5:].rjust(12, "0")
+        frame = f"EE{block_key('V1', inputs['pvk'])}{inputs['offset'].ljust(12, 'F')}{len(pin):02d}{account}"
+
+        derived = _answer(f"{frame}{inputs['dectab']}{validation}")
+
+        assert derived[:4] == "EF00"
+        assert _answer(f"NG{account}{derived[4:]}")[:9] == f"NH00{pin}F"
 
     @pytest.mark.parametrize("vector", vectors("pin_verify_ibm3624_DA"))
     def test_terminal_pin_by_offset(self, vector: dict[str, dict[str, str]]) -> None:

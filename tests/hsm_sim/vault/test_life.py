@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from hsm_sim.core.vault import CARDS_TABLE, REFERENCES_TABLE, VaultSettings
-from hsm_sim.core.vault.rows import ERASED
+from hsm_sim.core.vault import CARDS_TABLE, REFERENCES_TABLE, UNRESTRICTED, Domain, VaultSettings
+from hsm_sim.core.vault.rows import COUNTERS_TABLE, ERASED, CounterRow
 from hsm_sim.requests import (
     CardOpened,
     DeleteToken,
@@ -18,7 +18,7 @@ from hsm_sim.requests import (
     SuspendToken,
 )
 from iso.pan import luhn_valid
-from tests.hsm_sim.vault.builders import REFERENCE, REQUESTOR, VaultHsm
+from tests.hsm_sim.vault.builders import MERCHANT, REFERENCE, REQUESTOR, VaultHsm
 from tests.support.hsm import CVC, PAN, first_use
 
 DAY_S = 86_400
@@ -224,6 +224,55 @@ class TestCounter:
         codes = [hsm.used(token, each, each.atc).code for each in reversed(made)]
 
         assert codes == ["00"] * 64
+
+
+class TestUsedUpCounter:
+    """A token has 65,535 payments in it. Its card is stored again then, and pays on under another token."""
+
+    def worn(self, domain: Domain = UNRESTRICTED, left: int = 0) -> tuple[VaultHsm, str]:
+        """Return an HSM with a token that has few payments left."""
+        hsm = VaultHsm()
+        token = hsm.kept(domain).token
+        hsm.journal.write({COUNTERS_TABLE: [CounterRow(token, 0xFFFF - left, 0)]})
+        hsm.restart()
+        return hsm, token
+
+    def test_the_card_keeps_its_token_up_to_the_last_payment(self) -> None:
+        hsm, token = self.worn(left=1)
+
+        before = hsm.kept().token
+        made = hsm.paid(token)
+
+        assert (before, hsm.used(token, made).code) == (token, "00")
+        assert hsm.kept().token != token
+
+    def test_the_old_token_starts_no_payment_and_what_it_started_goes_on(self) -> None:
+        hsm, token = self.worn(left=1)
+        opened = hsm.used(token)
+
+        renewed = hsm.kept()
+        hsm.restart()
+
+        assert hsm.paid(token).code == "V6"
+        assert hsm.followed(token) == opened
+        assert hsm.used(renewed.token, reference="another").pan == PAN
+        assert hsm.kept() == renewed
+
+    def test_the_new_token_has_the_domain_of_the_old_one(self) -> None:
+        ours = Domain(merchants=(MERCHANT,))
+        hsm, token = self.worn(ours)
+
+        refused = hsm.kept(Domain(merchants=("STRANGER",))).code
+        renewed = hsm.kept()
+
+        assert (refused, renewed.code, renewed.token != token) == ("VH", "00", True)
+        assert hsm.ask("gateway", DescribeToken(renewed.token, REQUESTOR)).domain == ours
+
+    def test_storing_the_card_again_is_no_way_around_a_suspension(self) -> None:
+        hsm, token = self.worn()
+        hsm.ask("gateway", SuspendToken(token, REQUESTOR, "lost_card"))
+
+        assert hsm.kept().token == token
 
 
 class TestCrash:
