@@ -7,8 +7,6 @@ reading: it is checked at every use.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import json
@@ -17,7 +15,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from gateway.core.access import PUBLISHABLE
-from gateway.core.api_keys import digest_of, hint_of, is_live, key_id
+from gateway.core.api_keys import digest_of, hint_of, is_live, key_id, presented
 from gateway.core.books import Books, Store
 from gateway.core.errors import ApiError, excerpt
 from gateway.core.obligations import micros
@@ -115,7 +113,7 @@ class KeyRing:
         ApiError
             401: no key, not one of ours, or one that has ended. 403: no access to the account that is named.
         """
-        key = _presented(authorization) or (fallback if (fallback or "").startswith("pk_") else None)
+        key = presented(authorization) or (fallback if (fallback or "").startswith("pk_") else None)
         if not key:
             message = (
                 "You did not provide an API key. You need to provide your API key in the Authorization header, using "
@@ -204,16 +202,3 @@ def digest(caller: Caller, method: str, path: str, parameters: str) -> str:
     """
     side = "public" if caller.is_public else "secret"
     return hmac.new(caller.pepper, f"{side} {method} {path}\n{parameters}".encode(), hashlib.sha256).hexdigest()
-
-
-def _presented(authorization: str | None) -> str | None:
-    scheme, _, credentials = (authorization or "").partition(" ")
-    if scheme.lower() == "bearer":
-        return credentials.strip()
-    if scheme.lower() != "basic":
-        return None
-    try:
-        decoded = base64.b64decode(credentials, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return decoded.partition(":")[0]

@@ -11,11 +11,15 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from itertools import count
 from typing import Any, NamedTuple
 
 from gateway.core.bank import Enrolment
 from gateway.core.books import Books
+from gateway.core.claims import Ticket
 from gateway.core.errors import ApiError, excerpt
+from gateway.core.identifiers import LENGTH_BYTES, identifier
+from gateway.core.metadata import metadata_after
 from gateway.core.records_account import AccountRow, ApiKey
 from iso.errors import IsoError
 from iso.money import currency
@@ -70,7 +74,30 @@ def seed(books: Books, seeds: Iterable[Seed]) -> None:
                 books.add(key)
 
 
-def drafted(identifier: str, platform: AccountRow, params: Mapping[str, Any], created: int) -> AccountRow:
+def name_of(books: Books, ticket: Ticket, entropy: bytes) -> str:
+    """Return the id of the account that a request makes.
+
+    Under an idempotency key it follows from the request: whoever makes it again, because it is under way or its
+    gateway died, asks the acquirer for the same merchant.
+
+    Parameters
+    ----------
+    ticket
+        Of a request that has no answer yet. Its key may have made accounts whose answers are too old to be replayed.
+    entropy
+        What an account without a key is named by.
+    """
+    if ticket.key is None:
+        return identifier("acct", entropy)
+    for number in count():
+        request = f"{ticket.account} {ticket.digest} {number} {ticket.key}"
+        name = identifier("acct", hashlib.sha256(request.encode()).digest()[:LENGTH_BYTES])
+        if books.get(AccountRow, name) is None:
+            break
+    return name
+
+
+def drafted(name: str, platform: AccountRow, params: Mapping[str, Any], created: int) -> AccountRow:
     """Return the row of a new account, as its platform describes it.
 
     Raises
@@ -79,12 +106,12 @@ def drafted(identifier: str, platform: AccountRow, params: Mapping[str, Any], cr
         400: a name, a category, a country or a currency that the network cannot carry.
     """
     blank = AccountRow(
-        id=identifier,
+        id=name,
         account=platform.id,
         created=created,
-        merchant=_letters(f"merchant {identifier}", _MERCHANT_LENGTH),
-        terminal=_letters(f"terminal {identifier}", _TERMINAL_LENGTH),
-        name=identifier[:NAME_MAX],
+        merchant=_letters(f"merchant {name}", _MERCHANT_LENGTH),
+        terminal=_letters(f"terminal {name}", _TERMINAL_LENGTH),
+        name=name[:NAME_MAX],
         mcc=DEFAULT_MCC,
         country=_country(params.get("country") or platform.country),
         currency=platform.currency,
@@ -97,13 +124,14 @@ def drafted(identifier: str, platform: AccountRow, params: Mapping[str, Any], cr
 
 
 def changed(row: AccountRow, params: Mapping[str, Any]) -> AccountRow:
-    """Return the row with what the parameters change; `metadata` is the caller's.
+    """Return the row with what the parameters change.
 
     Raises
     ------
     ApiError
         400.
     """
+    row = row._replace(metadata=metadata_after(row.metadata, params))
     profile = params.get("business_profile") or {}
     if profile.get("name"):
         row = row._replace(name=_printable(profile["name"], "business_profile[name]", NAME_MAX))

@@ -5,6 +5,7 @@ Expiry is wall time: a key is a promise to people, and advancing the business cl
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 from gateway.core.access import KINDS, PUBLISHABLE, RESTRICTED, SECRET, checked_scopes
 from gateway.core.books import Books
+from gateway.core.cards import carries_card_number
 from gateway.core.errors import ApiError, no_such
 from gateway.core.identifiers import LENGTH_BYTES, identifier
 from gateway.core.records_account import AccountRow, ApiKey
@@ -47,6 +49,8 @@ class Wish(NamedTuple):
             raise ApiError(400, f"Invalid kind: must be one of {', '.join(KINDS)}", param="kind")
         if len(self.name) > NAME_MAX:
             raise ApiError(400, f"Invalid name: at most {NAME_MAX} characters.", param="name")
+        if carries_card_number(self.name):
+            raise ApiError(400, "Invalid name: it has a card number in it.", param="name")
         if self.expires_in_s is not None and not 0 < self.expires_in_s <= LIFETIME_MAX_S:
             raise ApiError(400, f"Invalid expires_in_s: must be from 1 to {LIFETIME_MAX_S}", param="expires_in_s")
         if self.kind == RESTRICTED:
@@ -54,6 +58,20 @@ class Wish(NamedTuple):
         if self.scopes:
             raise ApiError(400, "Only a restricted key has scopes.", param="scopes")
         return self
+
+
+def presented(authorization: str | None) -> str:
+    """Return the key that a request's header brings, as a bearer or as the user name of `Basic`; "" without one."""
+    scheme, _, credentials = (authorization or "").partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip()
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        # A ValueError, too, is what base64 says of text beyond ASCII, and what the decoding of bytes ends with.
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[0]
+    except ValueError:
+        return ""
 
 
 def key_text(kind: str, entropy: bytes) -> str:

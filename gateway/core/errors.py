@@ -17,7 +17,11 @@ CARD_ERROR = "card_error"
 IDEMPOTENCY_ERROR = "idempotency_error"
 INVALID_REQUEST = "invalid_request_error"
 
+MARGIN = 64
+"""Characters behind a cut that are looked at, too: more than a card number takes, however it is written."""
+
 _DOCUMENTS = "https://stripe.com/docs"
+_PATH_MAX = 300
 
 
 class ApiError(CardrailsError):
@@ -80,9 +84,10 @@ def doc_url(code: str) -> str:
 def excerpt(text: str, most: int = 100) -> str:
     """Return the beginning of a caller's text, for a message.
 
-    Card numbers are masked before it is cut: what is left of one would not be known for one any more.
+    Card numbers are masked before it is cut: what is left of one would not be known for one any more. What cannot
+    reach into the excerpt is not looked at, so that a long text costs no more than a short one.
     """
-    return mask_text(text)[:most]
+    return mask_text(text[: most + MARGIN])[:most]
 
 
 def unknown_parameters(*params: str) -> ApiError:
@@ -101,7 +106,7 @@ def no_such(what: str, identifier: str, *, status: int = 404, param: str = "id")
 
     `status` is 404 for an id in the path, 400 for one in a parameter.
     """
-    return ApiError(status, f"No such {what}: '{identifier}'", code="resource_missing", param=param)
+    return ApiError(status, f"No such {what}: '{excerpt(identifier)}'", code="resource_missing", param=param)
 
 
 def unavailable() -> ApiError:
@@ -119,7 +124,8 @@ def rate_limited(reason: str) -> ApiError:
 def unrecognized(method: str, path: str) -> ApiError:
     """Return the refusal of an address at which there is nothing, or nothing for this method."""
     message = (
-        f"Unrecognized request URL ({method}: {path}). If you are trying to list objects, remove the trailing slash. "
-        "If you are trying to retrieve an object, make sure you passed a valid (non-empty) identifier in your code."
+        f"Unrecognized request URL ({method}: {excerpt(path, _PATH_MAX)}). If you are trying to list objects, remove "
+        "the trailing slash. If you are trying to retrieve an object, make sure you passed a valid (non-empty) "
+        "identifier in your code."
     )
     return ApiError(404, message)

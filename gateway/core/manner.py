@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from gateway.core.access import public_view
 from gateway.core.books import Books
-from gateway.core.claims import Answer
+from gateway.core.claims import Answer, settle
 from gateway.core.expand import expand
-from gateway.core.records import Charge, SendRecord
+from gateway.core.records import Charge, Claim, SendRecord
 from gateway.core.render import Shape, charge, dumps
 
 _OK = 200
@@ -58,3 +58,10 @@ def answered(books: Books, record: SendRecord, told: tuple[int, Shape], manner: 
         known = books.get(Charge, record.charge) if manner.is_of_charge else None
         shape = expand(books, record.account, shape if known is None else charge(known), manner.expand)
     return Answer(status, dumps(public_view(shape) if manner.is_public else shape))
+
+
+def settle_claim(books: Books, record: SendRecord, told: tuple[int, Shape]) -> None:
+    """Store the answer of the request that caused a message, if it still has none."""
+    held = None if record.claim is None else books.get(Claim, record.account, record.claim)
+    if held is not None and not held.status and held.request == (record.request or held.request):
+        settle(books, record.account, record.claim, answered(books, record, told, Manner.of(held.manner)))

@@ -16,6 +16,7 @@ from gateway.core.books import Books
 from gateway.core.captures import authorisation_of
 from gateway.core.errors import ApiError
 from gateway.core.events import Cause, emit, emit_update
+from gateway.core.manner import settle_claim
 from gateway.core.obligations import as_duty, with_duty
 from gateway.core.records import Charge, Obligation, SendRecord
 from gateway.core.records_money import Refund
@@ -188,18 +189,35 @@ def cancel_refund(books: Books, row: Refund, at: At, cause: Cause) -> Refund:
     ApiError
         400: it has left, or may have.
     """
-    name = send_name(row.id, REFUND)
-    duty, record = books.get(Obligation, name), books.get(SendRecord, name)
-    assert duty is not None
-    assert record is not None
-    if row.status != PENDING or duty.attempts or not may_claim(as_duty(duty)._replace(due_at=at.wall), at.wall):
+    waiting = _waiting(books, row, at)
+    if waiting is None:
         raise ApiError(400, "Canceling this refund is unsupported.")
-    books.put(with_duty(duty, fulfilled(as_duty(duty))))
-    books.put(record._replace(result=CANCELED))
-    before, (_, charge) = refund(row), _parties(books, record)
-    row = row._replace(status=CANCELED)
-    _tell(books, cause, row, before, charge, _freed(books, charge, row))
-    return row._replace(is_announced=1)
+    _withdraw(books, waiting, row._replace(status=CANCELED), cause)
+    return row._replace(status=CANCELED, is_announced=1)
+
+
+def fail_uncovered(books: Books, charge: Charge, captured: int, at: At) -> None:
+    """Fail refunds of a charge that are more than will have been captured of it.
+
+    What has left, or may have, is the acquirer's to answer. Of the others the older ones come first.
+
+    Parameters
+    ----------
+    charge
+        As it is in the books.
+    captured
+        What counts as captured from here on, minor units.
+    """
+    pending = books.find(Refund, {"charge": charge.id, "status": PENDING})
+    found = [(row, waiting) for row in pending if (waiting := _waiting(books, row, at))]
+    left = captured - charge.amount_refunded + sum(row.amount for row, _ in found)
+    for row, waiting in found:
+        if row.amount <= left:
+            left -= row.amount
+            continue
+        cause, failed = cause_of(waiting.record, at), row._replace(status=FAILED, failure_reason=_DECLINED)
+        _withdraw(books, waiting, failed, cause)
+        emit(books, cause, "refund.failed", refund(failed))
 
 
 def failed_reason(response_code: str) -> str:
@@ -231,6 +249,27 @@ def _tell(books: Books, cause: Cause, row: Refund, before: Shape, charge: Charge
     emit(books, cause, "refund.created", refund(row))
     if changed is charge:
         emit(books, cause, "charge.refunded", render.charge(charge))
+
+
+def _waiting(books: Books, row: Refund, at: At) -> Begun | None:
+    """Return what a refund owes as long as it has not left, and nobody is about to send it."""
+    name = send_name(row.id, REFUND)
+    duty, record = books.get(Obligation, name), books.get(SendRecord, name)
+    assert duty is not None
+    assert record is not None
+    is_free = may_claim(as_duty(duty)._replace(due_at=at.wall), at.wall)
+    return Begun(record, duty) if row.status == PENDING and not duty.attempts and is_free else None
+
+
+def _withdraw(books: Books, waiting: Begun, row: Refund, cause: Cause) -> None:
+    """End a refund that has not left as `row` says; what it took can be refunded again."""
+    record, duty = waiting
+    books.put(with_duty(duty, fulfilled(as_duty(duty))))
+    books.put(record._replace(result=row.status))
+    before, charge = _parties(books, record)
+    _tell(books, cause, row, refund(before), charge, _freed(books, charge, row))
+    # The gateway that was asked for it may have died while it waited.
+    settle_claim(books, record, (200, refund(row)))
 
 
 def _freed(books: Books, charge: Charge, row: Refund) -> Charge:

@@ -1,8 +1,9 @@
 """What the acquirer will never take: the books say that it has not happened, until somebody has it sent again.
 
 A capture that was refused is no money: its amount counts as captured neither on the charge nor on the payment, and it
-has no balance transaction. The state of the payment stays: what has ended has ended, and what is held can be captured
-again. A void that was refused changes nothing that a shop was told; a payment in doubt stays in doubt.
+has no balance transaction; what waits to be given back of it fails. The state of the payment stays: what has ended has
+ended, and what is held can be captured again. A void that was refused changes nothing that a shop was told; a payment
+in doubt stays in doubt.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gateway.core.intents import REQUIRES_CAPTURE
 from gateway.core.messages import ACKNOWLEDGED_CODES
 from gateway.core.obligations import as_duty, with_duty
 from gateway.core.records import Charge, Intent, Obligation, SendRecord
+from gateway.core.refunds import fail_uncovered
 from gateway.core.responses import Outcome
 from gateway.core.sends import CAPTURE, OWED, At, cause_of, send_name
 from gateway.core.terms import capturable_max
@@ -28,6 +30,9 @@ _STANDS = ACKNOWLEDGED_CODES[CAPTURE] | {OWED}
 def refuse_capture(books: Books, record: SendRecord, outcome: Outcome, at: At) -> None:
     """Write down that a capture will not be taken: there is no money of it."""
     books.put(record._replace(result=outcome.response_code or ""))
+    charge = _charge_of(books, record)
+    # First, so that no event tells of more refunded than captured.
+    fail_uncovered(books, charge, charge.amount_captured - record.amount, at)
     _restate(books, record, -record.amount, at)
 
 
@@ -71,17 +76,21 @@ def reopen(books: Books, name: str, at: At) -> tuple[Obligation, SendRecord]:
 
 
 def _check_room(books: Books, record: SendRecord) -> None:
-    charge = books.get(Charge, record.charge)
-    assert charge is not None, "what is captured has a charge"
+    charge = _charge_of(books, record)
     most = capturable_max(charge.amount, charge.amount_captured, features_of_charge(charge))
     if record.amount > most - charge.amount_released:
         raise ApiError(409, "what this capture was to take has been captured or let go since")
 
 
+def _charge_of(books: Books, record: SendRecord) -> Charge:
+    charge = books.get(Charge, record.charge)
+    assert charge is not None, "what is captured has a charge"
+    return charge
+
+
 def _restate(books: Books, record: SendRecord, amount: int, at: At) -> None:
     """Count an amount as captured, or below zero as not captured after all."""
-    charge, intent = books.get(Charge, record.charge), books.get(Intent, record.intent)
-    assert charge is not None
+    charge, intent = _charge_of(books, record), books.get(Intent, record.intent)
     assert intent is not None
     is_held, before = intent.status == REQUIRES_CAPTURE, render.charge(charge)
     captured = charge.amount_captured + amount

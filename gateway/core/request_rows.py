@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from gateway.core.cards import carries_card_number
+from gateway.core.errors import MARGIN
 from iso.masks import mask_pan, mask_text
 
 HIDDEN = "(hidden)"
@@ -21,12 +22,19 @@ PARAMS_MAX = 4_000
 """Characters of all parameters, as JSON, that are kept."""
 PATH_MAX = 300
 
-_SECRET_NAMES = frozenset({"cvc", "cvv", "key", "exp_month", "exp_year", "client_secret", "pin", "track", "cryptogram"})
-_NUMBERS = frozenset({"number", "pan", "account_number"})
+_SECRET_NAMES = frozenset(
+    {"cvc", "cvc2", "cvv", "cvv2", "securitycode", "expmonth", "expyear", "pin", "pinblock", "cryptogram"}
+    | {"track", "track1", "track2", "key", "apikey", "secret", "secretkey", "clientsecret", "password"}
+)
+_NUMBERS = frozenset({"number", "pan", "accountnumber", "cardnumber"})
+_NAME_MAX = 40
+_NO_LETTER = re.compile(r"[\W_]+")
+"""What stands between the words of a name in some ways of writing it: names are compared without it."""
 _SUBJECT = re.compile(r'\{"id":"([a-z]{2,8}_[A-Za-z0-9]{1,60})"')
 _SECRET_PART = re.compile(r"_secret_\w+")
+_KEY_PART = re.compile(r"((?:sk|rk|pk|emu)_(?:test|live)_)\w+")
 _NO_DIGIT = re.compile(r"[^0-9]")
-_SUSPECT = re.compile(r"[0-9](?:[ -]?[0-9]){11}")
+_SUSPECT = re.compile(r"[0-9](?:[ ._/-]{0,3}[0-9]){11}")
 """Whatever could be a card number, in the widest sense of any rule here."""
 compact_json = json.JSONEncoder(separators=(",", ":")).encode
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -116,7 +124,7 @@ def error_of(body: str) -> str:
 
 def masked_path(path: str) -> str:
     """Return a path that may be kept."""
-    return _plain(path)[:PATH_MAX]
+    return _plain(path, PATH_MAX)
 
 
 def masked_params(tree: Any) -> str:
@@ -127,8 +135,10 @@ def masked_params(tree: Any) -> str:
     >>> masked_params({"card": {"number": "4242424242424242", "cvc": "123"}, "metadata": {"order": "6735"}})
     '{"card":{"number":"424242******4242","cvc":"(hidden)"},"metadata":{"order":"6735"}}'
     """
-    text = compact_json(_masked("", tree))
-    return text if len(text) <= PARAMS_MAX else compact_json({"(too long)": f"{len(text)} characters"})
+    length = _length(tree)
+    text = compact_json(_masked("", tree)) if length <= PARAMS_MAX else ""
+    length = max(length, len(text))
+    return text if length <= PARAMS_MAX else compact_json({"(too long)": f"{length} characters"})
 
 
 def shown(row: RequestRow) -> dict[str, Any]:
@@ -162,23 +172,38 @@ def _instant(at: int) -> str:
     return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds")
 
 
+def _length(tree: Any) -> int:
+    """Count the characters that would be kept, so that nothing is masked that will not be."""
+    if isinstance(tree, dict):
+        return sum(min(len(name), TEXT_MAX) + _length(item) for name, item in tree.items())
+    if isinstance(tree, list):
+        return sum(map(_length, tree))
+    return min(len(str(tree)), TEXT_MAX)
+
+
 def _masked(name: str, value: Any) -> Any:
-    if isinstance(value, dict):
-        return {_plain(inner)[:TEXT_MAX]: _masked(inner, item) for inner, item in value.items()}
-    if isinstance(value, list):
-        return [_masked(name, item) for item in value]
-    if name in _SECRET_NAMES:
+    known = _NO_LETTER.sub("", name[:_NAME_MAX]).lower()
+    if known in _SECRET_NAMES:
         return HIDDEN
-    if name in _NUMBERS:
-        digits = _NO_DIGIT.sub("", str(value))
+    if known in _NUMBERS:
+        digits = "" if isinstance(value, dict | list) else _NO_DIGIT.sub("", str(value))
         return mask_pan(digits) if 12 <= len(digits) <= 19 else HIDDEN
-    return _plain(str(value))[:TEXT_MAX]
+    if isinstance(value, dict):
+        return {_plain(inner, TEXT_MAX): _masked(inner, item) for inner, item in value.items()}
+    if isinstance(value, list):
+        return [_masked("", item) for item in value]
+    return _plain(str(value), TEXT_MAX)
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, most: int) -> str:
+    text = text[: most + MARGIN]
     # Every name and value of every request passes here, and nearly none of them has twelve digits.
-    if _SUSPECT.search(text) is not None:
+    if _SUSPECT.search(text) is not None or not text.isascii():
         text = HIDDEN if carries_card_number(text) else mask_text(text)
+    # Cut while it is as long as it was: what is hidden below is shorter, and would bring unknown text forward.
+    text = text[:most]
     if "_secret_" in text:
         text = _SECRET_PART.sub(f"_secret_{HIDDEN}", text)
-    return text if text.isascii() else text.encode("ascii", "backslashreplace").decode()
+    if "_test_" in text or "_live_" in text:
+        text = _KEY_PART.sub(rf"\1{HIDDEN}", text)
+    return (text if text.isascii() else text.encode("ascii", "backslashreplace").decode())[:most]

@@ -25,6 +25,7 @@ from gateway.emu.traces import traces
 PREFIX = "/emu/v1"
 VERSION = "1"
 BODY_MAX_BYTES = 65_536
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="cardrails /emu/v1"'}
 _DESCRIPTION = (
     "The native face of a cardrails house, for engineers: what crossed the wires, and how the house is run. Every "
     "operation needs the operator's key. Refusals are problem documents (RFC 9457). Card numbers are masked everywhere."
@@ -45,6 +46,7 @@ def build_emu(desk: Desk) -> FastAPI:
     )
     guard(app)
     app.add_middleware(_BodyGuard)
+    app.add_middleware(_KeyGuard, desk=desk, described_at=f"{PREFIX}{app.openapi_url}")
     for rooms in (traces, messages, cards, hosts, clock, faults, keys, duties, seed):
         app.include_router(rooms(desk))
 
@@ -71,6 +73,23 @@ class Faces:
             await self._shops(scope, receive, send)
             return
         await self._operators({**scope, "root_path": scope.get("root_path", "") + PREFIX}, receive, send)
+
+
+class _KeyGuard:
+    """Refuses whoever is not the operator, before anything else is told: only the description is for everybody."""
+
+    def __init__(self, app: ASGIApp, desk: Desk, described_at: str) -> None:
+        self._app = app
+        self._desk = desk
+        self._described_at = described_at
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_closed = scope["type"] == "http" and scope["path"] != self._described_at
+        if is_closed and not self._desk.admits(Headers(scope=scope).get("authorization")):
+            detail = "the operator's key is needed: Authorization: Bearer KEY"
+            await answer_problem(401, detail, _CHALLENGE)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 class _BodyGuard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
@@ -11,10 +12,9 @@ from gateway.emu.desk import Desk
 from gateway.emu.house import silent_of
 from gateway.emu.models import Cursor, MessagePage, MessagePageAsked, MessagesAsked
 from gateway.emu.problems import documented
-from gateway.emu.streaming import events, newest, parse_place, place_text
+from gateway.emu.streaming import EVENT_STREAM, StreamResponse, events, newest, parse_place, place_text
 from node.control_client import ControlClient
 
-EVENT_STREAM = "text/event-stream"
 _FILTERS = ("link", "direction", "mti", "stan", "rrn", "trace", "since", "until")
 
 
@@ -64,11 +64,12 @@ def messages(desk: Desk) -> APIRouter:
         asked: Annotated[MessagesAsked, Query()],
         last_event_id: Annotated[Cursor | None, Header(description="Go on behind this event.")] = None,
     ) -> StreamingResponse:
-        desk.watch.check_room()
-        nodes = house.nodes if asked.node is None else [house.named(asked.node)]
-        place = await newest(house, nodes) if last_event_id is None else parse_place(last_event_id)
-        body = events(desk.watch, house, nodes, place, _filters(asked))
-        return StreamingResponse(body, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
+        with ExitStack() as taken:
+            taken.enter_context(desk.watch.stream())
+            nodes = house.nodes if asked.node is None else [house.named(asked.node)]
+            place = await newest(house, nodes) if last_event_id is None else parse_place(last_event_id)
+            body = events(desk.watch, house, nodes, place, _filters(asked))
+            return StreamResponse(body, taken.pop_all())
 
     return router
 

@@ -16,6 +16,7 @@ Cursor = Annotated[
 ]
 INSTANT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 Instant = Annotated[str, StringConstraints(pattern=INSTANT)]
+Resource = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
 Scope = Literal["none", "read", "write"]
 
 
@@ -264,7 +265,7 @@ class KeyWanted(Wanted):
     account: Identifier
     kind: Literal["secret", "publishable", "restricted"]
     name: str = Field(default="", max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")
-    scopes: dict[str, Scope] = Field(default_factory=dict, max_length=50)
+    scopes: dict[Resource, Scope] = Field(default_factory=dict, max_length=50)
     expires_in_s: Whole | None = Field(default=None, ge=1, le=10 * 366 * 86_400)
 
 

@@ -14,9 +14,9 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from gateway.core.errors import ApiError
+from gateway.core.errors import ApiError, excerpt
+from gateway.core.request_rows import masked_path
 from iso.errors import CardrailsError
-from iso.masks import mask_text
 from node.control_client import ControlError
 
 MEDIA_TYPE = "application/problem+json"
@@ -95,9 +95,14 @@ _EXAMPLES = {
 def answer_problem(
     status: int, detail: str, headers: dict[str, str] | None = None, errors: list[dict[str, str]] | None = None
 ) -> JSONResponse:
-    """Return a problem as a response."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": mask_text(detail)}
+    """Return a problem as a response; card numbers in `detail` are masked."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": _plain(detail)}
     return JSONResponse(body if errors is None else {**body, "errors": errors}, status, headers, MEDIA_TYPE)
+
+
+def _plain(text: str, most: int = 1_000) -> str:
+    """Return the beginning of a text, masked; half a character, which JSON has and UTF-8 has not, by its number."""
+    return excerpt(text, most).encode("utf-8", "backslashreplace").decode()
 
 
 def guard(app: FastAPI) -> None:
@@ -171,7 +176,7 @@ class GuardedRoute(APIRoute):
                 raise
             except Exception as error:
                 # The text of a foreign exception could carry what we must not show.
-                log.exception("request failed", path=mask_text(request.url.path), error=type(error).__name__)
+                log.exception("request failed", path=masked_path(request.url.path), error=type(error).__name__)
             return answer_problem(500, "a defect of the gateway; its log says more")
 
         return guarded
@@ -179,4 +184,4 @@ class GuardedRoute(APIRoute):
 
 def _flaw(flaw: Any) -> dict[str, str]:
     where = ".".join(str(part) for part in flaw["loc"])
-    return {"where": mask_text(where)[:200], "problem": mask_text(str(flaw["msg"]))[:500]}
+    return {"where": _plain(where, 200), "problem": _plain(str(flaw["msg"]), 500)}

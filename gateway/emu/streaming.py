@@ -9,17 +9,21 @@ is behind, and reads what the nodes have kept. Its place is the id of the last e
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from gateway.emu.house import House
 from gateway.emu.problems import Problem
 from node.control_client import ControlClient, ControlError
 
+EVENT_STREAM = "text/event-stream"
 STREAMS_MAX = 32
 PAGE = 200
 """Messages that are read from a node at once."""
@@ -67,20 +71,24 @@ class Watch:
             self.is_closed = True
             self._moved.set()
 
-    def check_room(self) -> None:
-        """Raise Problem 503 if there are too many streams."""
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """Take the place of a stream, before anything is awaited for it, until its answer has ended.
+
+        Raises
+        ------
+        Problem
+            503: there are too many.
+        """
         if self.streams >= STREAMS_MAX:
             raise Problem(503, f"at most {STREAMS_MAX} streams can be open", {"Retry-After": "5"})
-
-    def enter(self) -> None:
-        """Begin a stream."""
         self.streams += 1
         self._wanted.set()
-
-    def leave(self) -> None:
-        """End a stream."""
-        self.streams -= 1
-        self._wake()
+        try:
+            yield
+        finally:
+            self.streams -= 1
+            self._wake()
 
     @property
     def mark(self) -> anyio.Event:
@@ -107,6 +115,19 @@ class Watch:
     def _wake(self) -> None:
         self._moved.set()
         self._moved = anyio.Event()
+
+
+class StreamResponse(StreamingResponse):
+    """The answer of a stream; however it ends, what was `taken` for it is given back."""
+
+    def __init__(self, body: AsyncIterator[bytes], taken: ExitStack) -> None:
+        super().__init__(body, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
+        self._taken = taken
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        with self._taken:
+            await super().__call__(scope, receive, send)
 
 
 def parse_place(text: str) -> Place:
@@ -154,24 +175,20 @@ async def events(
     wanted
         Filters as the control port's messages have them.
     """
-    watch.enter()
-    try:
-        yield b": the stream is open\n\n"
-        while not watch.is_closed:
-            mark, has_shown = watch.mark, False
-            for message in await _page(house, nodes, place, wanted):
-                place[message["node"]] = message["sequence"]
-                yield _event(message, place)
-                has_shown = True
-            if has_shown:
-                continue
-            with anyio.move_on_after(KEEP_ALIVE_S):
-                await mark.wait()
-            if not mark.is_set():
-                yield b": nothing has crossed\n\n"
-            await anyio.sleep(GATHER_S)
-    finally:
-        watch.leave()
+    yield b": the stream is open\n\n"
+    while not watch.is_closed:
+        mark, has_shown = watch.mark, False
+        for message in await _page(house, nodes, place, wanted):
+            place[message["node"]] = message["sequence"]
+            yield _event(message, place)
+            has_shown = True
+        if has_shown:
+            continue
+        with anyio.move_on_after(KEEP_ALIVE_S):
+            await mark.wait()
+        if not mark.is_set():
+            yield b": nothing has crossed\n\n"
+        await anyio.sleep(GATHER_S)
 
 
 async def _page(house: House, nodes: list[str], place: Place, wanted: Mapping[str, str]) -> list[dict[str, Any]]:

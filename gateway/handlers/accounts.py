@@ -7,24 +7,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.core import accounts
+from gateway.core import accounts, claims
 from gateway.core.bank import Verdict
 from gateway.core.books import Books
 from gateway.core.claims import Answer
 from gateway.core.errors import API_ERROR, ApiError, excerpt
 from gateway.core.events import emit_update
-from gateway.core.metadata import metadata_after
+from gateway.core.identifiers import LENGTH_BYTES
+from gateway.core.obligations import micros
 from gateway.core.records_account import AccountRow
 from gateway.handlers.context import Call, Ports, cause_of_call, early_replay, listed, once, shown
 
 
 async def create(ports: Ports, call: Call) -> Answer:
     """Make an account of a new merchant; only a platform may."""
-    if answer := await early_replay(ports, call):
-        return answer
-    platform = await ports.store.read(lambda books: _platform(books, call))
-    row = accounts.drafted(ports.identifier("acct"), platform, call.params, ports.created())
-    row = row._replace(metadata=metadata_after("{}", call.params))
+    now, created, entropy = micros(ports.wall()), ports.created(), ports.entropy(LENGTH_BYTES)
+
+    def draft(books: Books) -> Answer | AccountRow:
+        # Together: once the request has its answer, its key would name another account.
+        if answer := claims.replayed(books, call.ticket, now):
+            return answer
+        platform = _platform(books, call)
+        return accounts.drafted(accounts.name_of(books, call.ticket, entropy), platform, call.params, created)
+
+    row = await ports.store.write(draft)
+    if isinstance(row, Answer):
+        return row
     _check(await ports.bank.enrol(accounts.enrolment(row)))
 
     def work(books: Books) -> Answer:
@@ -58,7 +66,6 @@ async def update(ports: Ports, call: Call) -> Answer:
     def work(books: Books) -> Answer:
         held = _managed(books, call, name)
         row = accounts.changed(held, call.params)
-        row = row._replace(metadata=metadata_after(row.metadata, call.params))
         books.put(row)
         was, now = accounts.render(held), accounts.render(row)
         emit_update(books, cause._replace(account=row.id), "account.updated", was, now)

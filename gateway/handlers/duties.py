@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gateway.core.books import Books
+from gateway.core.manner import settle_claim
 from gateway.core.obligations import as_duty, leased, micros
 from gateway.core.outcomes import SETTLING
 from gateway.core.records import Obligation, SendRecord
 from gateway.core.responses import Kind, Outcome
 from gateway.core.sends import CAPTURE, UNSETTLED, At, send_name
 from gateway.handlers.context import Ports
-from gateway.handlers.sending import attempt, settle_claim
+from gateway.handlers.sending import attempt
 from node.core.duty import OPEN, REFUSED, may_claim
 
 _LOOK_AT = 16

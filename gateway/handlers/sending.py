@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from gateway.core.books import Books
-from gateway.core.claims import settle
-from gateway.core.manner import Manner, answered
+from gateway.core.manner import settle_claim
 from gateway.core.messages import ACKNOWLEDGED_CODES, Cryptogram, authorisation_request, owed_message
 from gateway.core.obligations import as_duty, with_duty
-from gateway.core.outcomes import SETTLING, Told
-from gateway.core.records import Claim, Obligation, SendRecord
+from gateway.core.outcomes import SETTLING
+from gateway.core.records import Obligation, SendRecord
 from gateway.core.responses import Kind, Outcome, outcome_of
 from gateway.core.sends import INCREMENT, REFUND, VERIFY
 from gateway.handlers.context import Ports
@@ -109,10 +108,3 @@ def state_after(record: SendRecord, answer: Message | Silence, rules: DutyRules)
     if taken is None or answer.response_code in taken:
         return DONE
     return OPEN if answer.response_code in rules.retry_codes else REFUSED
-
-
-def settle_claim(books: Books, record: SendRecord, told: Told) -> None:
-    """Store the answer of the request that caused a message, if it still has none."""
-    held = None if record.claim is None else books.get(Claim, record.account, record.claim)
-    if held is not None and not held.status and held.request == (record.request or held.request):
-        settle(books, record.account, record.claim, answered(books, record, told, Manner.of(held.manner)))

@@ -208,7 +208,11 @@ HOSTILE = (
     b"a" * 5_000,
     b"",
     b"%0d%0aset-cookie: owned=1",
+    b"Basic \xe9",
+    b"Basic //79",
+    b"Bearer \xe9",
 )
+SCHEMES = (b"", b"Basic ", b"basic ", b"Bearer ", b"bearer ")
 ECHOED = (
     *(b"idempotency-key", b"stripe-version", b"host", b"origin", b"access-control-request-headers"),
     *(b"stripe-account", b"authorization", b"content-type", b"x-request-id", b"x-forwarded-host"),
@@ -242,7 +246,11 @@ class TestHeaders:
 
     @given(
         headers=st.lists(
-            st.tuples(st.sampled_from(ECHOED), st.binary(max_size=40)), max_size=4, unique_by=lambda pair: pair[0]
+            st.tuples(
+                st.sampled_from(ECHOED), st.builds(bytes.__add__, st.sampled_from(SCHEMES), st.binary(max_size=40))
+            ),
+            max_size=4,
+            unique_by=lambda pair: pair[0],
         ),
         method=st.sampled_from(["GET", "POST", "DELETE", "OPTIONS", "HEAD", "PUT"]),
     )

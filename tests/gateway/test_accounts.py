@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
+import anyio
 import pytest
 import stripe
 
 from gateway.config import GatewayMerchant
 from gateway.core.accounts import seed
-from gateway.core.bank import NoBank, Verdict
+from gateway.core.bank import Enrolment, NoBank, Verdict
 from gateway.core.books import Books
+from gateway.core.claims import KEPT_US
+from gateway.core.errors import ApiError
 from gateway.core.records_account import AccountRow, ApiKey
+from gateway.handlers import accounts
 from gateway.memory import MemoryStore
+from tests.gateway.test_crash import Mortal
 from tests.support.gateway import (
     ACCOUNT,
     MERCHANTS,
     OTHER_ACCOUNT,
     OTHER_SECRET_KEY,
     PUBLISHABLE_KEY,
+    Gateway,
+    ScriptedBank,
     Shop,
+    call,
     payment,
     step,
     written,
@@ -43,6 +52,30 @@ SHOP: dict[str, Any] = {
     "settings": {"payments": {"statement_descriptor": "BLUMEN BERTA"}},
     "metadata": {"tier": "gold"},
 }
+MANY = 4
+WAIT_S = 10.0
+
+
+class CrowdedBank(ScriptedBank):
+    """Answers nobody before so many have asked."""
+
+    def __init__(self, gateway: Gateway, count: int) -> None:
+        super().__init__(gateway.acquirer)
+        self.missing = count
+        self.is_crowded = anyio.Event()
+
+    async def enrol(self, enrolment: Enrolment) -> Verdict | None:
+        self.missing -= 1
+        if not self.missing:
+            self.is_crowded.set()
+        with anyio.fail_after(WAIT_S):
+            await self.is_crowded.wait()
+        return await super().enrol(enrolment)
+
+
+def merchants(bank: ScriptedBank) -> set[tuple[str, str]]:
+    """Return those whom the acquirer has taken on: DE 42 and 41."""
+    return {(enrolled.merchant, enrolled.terminal) for enrolled in bank.enrolled}
 
 
 def error(answer: Any) -> dict[str, Any]:
@@ -128,10 +161,14 @@ class TestOwnAccount:
             ({"default_currency": "xyz"}, "default_currency"),
             ({"default_currency": "840"}, "default_currency"),
             ({"individual": {"first_name": "Ada"}}, "individual"),
+            ({"metadata": {f"key{number}": "1" for number in range(51)}}, "metadata"),
+            ({"expand": ["owner"]}, "expand"),
         ],
     )
     def test_what_cannot_be_carried_is_refused(self, memory_shop: Shop, form: dict[str, Any], param: str) -> None:
-        answer = memory_shop.post(f"/v1/accounts/{ACCOUNT.id}", form)
+        profile = {"name": "Rails Tea", **form.get("business_profile", {})}
+
+        answer = memory_shop.post(f"/v1/accounts/{ACCOUNT.id}", {**form, "business_profile": profile})
 
         assert (answer.status_code, error(answer)["param"]) == (400, param)
         assert memory_shop.gateway.bank.changed == []
@@ -209,6 +246,50 @@ class TestPlatform:
 
         assert made[0] == made[1]
         assert len(shop.gateway.bank.enrolled) == 1
+
+    def test_the_same_key_at_once_makes_one_merchant(self, shop: Shop) -> None:
+        bank = CrowdedBank(shop.gateway, MANY)
+        shop.gateway.ports = shop.gateway.ports._replace(bank=bank)
+
+        answers = shop.send_all([("POST", "/v1/accounts", SHOP, {"idempotency_key": "one"})] * MANY)
+
+        assert Counter(answer.status_code for answer in answers) == {200: MANY}
+        assert len({answer.json()["id"] for answer in answers}) == 1
+        assert (len(bank.enrolled), len(merchants(bank))) == (MANY, 1)
+
+    @pytest.mark.parametrize("is_after", [False, True])
+    @pytest.mark.parametrize("dies_at", [1, 2])
+    def test_a_gateway_that_dies_leaves_no_merchant_without_an_account(self, dies_at: int, is_after: bool) -> None:
+        house = Mortal(dies_at, is_after)
+
+        made = [house.asks(accounts.create, SHOP, key="one") for _ in range(2)]
+
+        assert house.steps > dies_at
+        assert made[0] == made[1]
+        listed = json.loads(step(accounts.list_all(house.gateway.ports, call({}))).body)["data"]
+        assert listed == made[:1]
+        assert len(merchants(house.gateway.bank)) == 1
+
+    def test_whatever_tells_two_requests_apart_makes_two_merchants(self, gateway: Gateway) -> None:
+        def make(key: str | None, digest: str = "same") -> str:
+            name: str = json.loads(step(accounts.create(gateway.ports, call(SHOP, key=key, digest=digest))).body)["id"]
+            return name
+
+        made = [make(None), make(None), make("one"), make("two")]
+        gateway.pass_time(KEPT_US / 1e6)
+        made += [make("one"), make("two", digest="other")]
+
+        assert len(set(made)) == len(merchants(gateway.bank)) == len(made)
+
+    def test_other_parameters_under_a_key_without_an_answer_are_another_merchant(self, gateway: Gateway) -> None:
+        gateway.bank.verdict = None
+        with pytest.raises(ApiError):
+            step(accounts.create(gateway.ports, call(SHOP, key="one")))
+        gateway.bank.verdict = Verdict(is_done=True)
+
+        step(accounts.create(gateway.ports, call({**SHOP, "default_currency": "usd"}, key="one", digest="other")))
+
+        assert len(merchants(gateway.bank)) == len(gateway.bank.enrolled) == 2
 
     def test_a_gateway_without_the_acquirers_control_port_makes_none(self) -> None:
         assert step(NoBank().enrol(None)) is None  # type: ignore[arg-type]

@@ -9,12 +9,15 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.core.records import Intent, Method
 from gateway.core.records_account import ApiKey
 from gateway.core.telling import story_lines
 from gateway.emu.app import BODY_MAX_BYTES
 from gateway.emu.house import House
+from gateway.emu.problems import answer_problem
 from gateway.handlers.duties import work_one
 from tests.support.emu import ABSENT, OPERATOR, TRACE, SmallHouse, request, small_house
 from tests.support.gateway import ACCOUNT, SECRET_KEY, declined, payment
@@ -33,6 +36,19 @@ def house() -> Iterator[SmallHouse]:
 def client(house: SmallHouse) -> Iterator[httpx.Client]:
     with house.client() as opened:
         yield opened
+
+
+def damaged(value: Any) -> Iterator[Any]:
+    """Yield what is left of a body when half a character takes the place of one name or text, at any depth."""
+    if isinstance(value, str):
+        yield "\ud800"
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from ([*value[:index], other, *value[index + 1 :]] for other in damaged(item))
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield {("\ud800" if known == name else known): kept for known, kept in value.items()}
+            yield from ({**value, name: other} for other in damaged(item))
 
 
 def pay(house: SmallHouse, **form: Any) -> httpx.Response:
@@ -68,6 +84,37 @@ class TestAccess:
             ]
 
         assert answers == [200, 401, 401, 401, 401, 401]
+
+    @pytest.mark.parametrize("scheme", [b"Basic ", b"basic ", b"Bearer ", b""])
+    def test_no_bytes_open_anything_or_break_anything(self, house: SmallHouse, scheme: bytes) -> None:
+        with house.client(None) as nobody:
+            refusals = {
+                nobody.get("/cards", headers={b"authorization": scheme + value}).status_code
+                for value in (b"\xe9", b"\xff\xfe", b"=", b"////", "\u043a".encode(), b"a" * 5_000)
+            }
+
+        assert refusals == {401}
+
+    def test_without_the_key_every_address_is_closed(self, house: SmallHouse) -> None:
+        as_json, as_text = {"content-type": "application/json"}, {"content-type": "text/plain"}
+        with house.client(None) as nobody:
+            refusals = [
+                nobody.get(""),
+                nobody.get("/nope"),
+                nobody.get("/openapi.json/"),
+                nobody.delete("/hosts"),
+                nobody.options("/hosts"),
+                nobody.get("/messages", params={"limit": 0}),
+                nobody.post("/clock/advance", content=b"{", headers=as_json),
+                nobody.post("/clock/advance", content=b"x", headers=as_text),
+                nobody.post("/clock/advance", content=b" " * (BODY_MAX_BYTES + 1), headers=as_json),
+            ]
+            described = [nobody.request(method, "/openapi.json").status_code for method in ("GET", "HEAD")]
+
+        assert [answer.status_code for answer in refusals] == [401] * len(refusals)
+        assert {answer.headers["www-authenticate"] for answer in refusals} == {'Bearer realm="cardrails /emu/v1"'}
+        assert {answer.headers["content-type"] for answer in refusals} == {PROBLEM}
+        assert described == [200, 200]
 
     def test_the_operators_key_opens_nothing_on_v1(self, house: SmallHouse) -> None:
         url = house.url.removesuffix("/emu/v1") + "/v1/customers"
@@ -144,6 +191,29 @@ class TestProblems:
 
         assert [answer.status_code for answer in answers] == [404, 422, 404, 422, 404]
         assert TEST_PAN not in "".join(answer.text for answer in answers)
+
+    def test_half_a_character_is_refused_wherever_it_is(self, house: SmallHouse, client: httpx.Client) -> None:
+        bodies = [
+            (path.replace("{id}", "key_1"), body)
+            for path, item in house.app.openapi()["paths"].items()
+            if "requestBody" in item.get("post", {})
+            for example in item["post"]["requestBody"]["content"]["application/json"]["examples"].values()
+            for body in damaged(example["value"])
+        ]
+
+        for path, body in bodies:
+            answer = client.post(path, content=json.dumps(body), headers={"content-type": "application/json"})
+
+            assert (path, body, self.shown(answer)["status"]) == (path, body, 422)
+            assert answer.json()["errors"], "it is refused as a body, before anything looks into it"
+        assert len({path for path, _ in bodies}) >= 7
+        assert any("\ud800" in body.get("scopes", ()) for _, body in bodies)
+
+    @given(before=st.text("a\xe9\u043a ", max_size=20), half=st.characters(categories=["Cs"]))
+    def test_any_text_can_be_told(self, before: str, half: str) -> None:
+        body = json.loads(answer_problem(422, before + half).body)
+
+        assert body["detail"] == f"{before}\\u{ord(half):04x}"
 
     def test_of_a_node_that_refuses_or_does_not_answer(self, client: httpx.Client) -> None:
         fault = {"link": "nobody", "direction": "in", "action": "drop"}

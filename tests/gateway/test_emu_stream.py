@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+import anyio
 import pytest
+from starlette.requests import ClientDisconnect
 
+from gateway.emu.app import PREFIX
 from gateway.emu.streaming import PAGE, STREAMS_MAX
 from node.control_client import ControlClient, ControlError
-from tests.support.emu import SmallHouse, request, small_house
+from tests.support.emu import OPERATOR, SmallHouse, request, small_house
 
 
 @pytest.fixture
@@ -54,6 +57,44 @@ def reading(house: SmallHouse, last: str | None = None, **wanted: str) -> Iterat
         assert answer.status_code == 200
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield Reader(answer.iter_lines()).opened()
+
+
+def stream_scope() -> dict[str, Any]:
+    """Return what a server says of a request for the stream."""
+    path = f"{PREFIX}/messages/stream"
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": PREFIX,
+        "query_string": b"",
+        "headers": [(b"authorization", f"Bearer {OPERATOR}".encode())],
+    }
+
+
+@asynccontextmanager
+async def at_once(house: SmallHouse, count: int) -> AsyncIterator[list[int]]:
+    """Ask for so many streams at once, and hold open those that are let in: the status of each."""
+    statuses: list[int] = []
+    whole = anyio.Event()
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+            if len(statuses) == count:
+                whole.set()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(count):
+            tasks.start_soon(house.app, stream_scope(), anyio.sleep_forever, send)
+        with anyio.fail_after(20):
+            await whole.wait()
+        yield statuses
+        tasks.cancel_scope.cancel()
 
 
 def stans(messages: list[dict[str, Any]]) -> list[str]:
@@ -143,14 +184,48 @@ class TestLeaving:
 
         assert house.until(lambda: house.watch.streams == 0)
 
-    def test_one_too_many(self, house: SmallHouse) -> None:
-        house.watch.streams = STREAMS_MAX
+    def test_however_many_come_at_once_only_so_many_are_let_in(self, house: SmallHouse) -> None:
+        with house.portal.wrap_async_context_manager(at_once(house, STREAMS_MAX + 8)) as statuses:
+            assert sorted(statuses) == [200] * STREAMS_MAX + [503] * 8
+            assert house.watch.streams == STREAMS_MAX
+            with house.client() as client:
+                refused = client.get("/messages/stream")
 
-        with house.client() as client:
-            refused = client.get("/messages/stream")
-
-        house.watch.streams = 0
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert house.watch.streams == 0
+
+    @pytest.mark.parametrize("breaks_at", ["http.response.start", "http.response.body"])
+    def test_an_answer_that_cannot_be_sent_leaves_nothing_behind(self, house: SmallHouse, breaks_at: str) -> None:
+        async def send(message: Any) -> None:
+            if message["type"] == breaks_at:
+                raise OSError
+
+        async def ask() -> None:
+            with pytest.raises(ClientDisconnect):
+                await house.app(stream_scope(), anyio.sleep_forever, send)
+
+        house.portal.call(ask)
+
+        assert house.watch.streams == 0
+
+    def test_who_gives_up_before_the_answer_leaves_nothing_behind(self, house: SmallHouse) -> None:
+        asked = house.portal.start_task_soon(house.app, stream_scope(), anyio.sleep_forever, anyio.sleep_forever)
+        assert house.until(lambda: house.watch.streams == 1)
+
+        asked.cancel()
+
+        assert house.until(lambda: house.watch.streams == 0)
+
+    def test_a_refusal_leaves_nothing_behind(self, house: SmallHouse) -> None:
+        with house.client() as client:
+            refusals = [
+                client.get("/messages/stream", params={"node": "nobody"}),
+                client.get("/messages/stream", params={"nonsense": "1"}),
+                client.get("/messages/stream", headers={"last-event-id": "switch"}),
+            ]
+
+        assert [answer.status_code for answer in refusals] == [404, 422, 422]
+        assert house.watch.streams == 0
 
     def test_a_house_that_stops_ends_its_streams(self) -> None:
         with small_house() as opened:

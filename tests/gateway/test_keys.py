@@ -20,7 +20,17 @@ from gateway.core.records_account import ApiKey
 from gateway.handlers import api_keys
 from gateway.pepper import pepper_beside
 from node.journal import StoreError
-from tests.support.gateway import ACCOUNT, OTHER_ACCOUNT, PUBLISHABLE_KEY, SECRET_KEY, Gateway, Shop, payment, step
+from tests.support.gateway import (
+    ACCOUNT,
+    OTHER_ACCOUNT,
+    PAN,
+    PUBLISHABLE_KEY,
+    SECRET_KEY,
+    Gateway,
+    Shop,
+    payment,
+    step,
+)
 from tests.support.hsm import seeded
 from tests.support.oracle import check
 
@@ -263,6 +273,8 @@ class TestLife:
         [
             (Wish("admin"), "kind"),
             (Wish(SECRET, "x" * 101), "name"),
+            (Wish(SECRET, f"card {PAN}"), "name"),
+            (Wish(PUBLISHABLE, "4242-4242-4242-4242"), "name"),
             (Wish(SECRET, expires_in_s=0), "expires_in_s"),
             (Wish(SECRET, scopes={"customer": READ}), "scopes"),
             (Wish(RESTRICTED), "scopes"),

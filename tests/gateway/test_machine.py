@@ -322,7 +322,7 @@ class Shopping(RuleBasedStateMachine):
     @some("requires_capture")
     @rule(data=st.data(), share=SHARES, is_final=st.booleans())
     def have_a_capture_refused(self, data: st.DataObject, share: int, is_final: bool) -> None:
-        """Let the acquirer refuse a capture for good, and take it when an operator has it sent again."""
+        """Let the acquirer refuse a capture that a refund waits for, and take it when an operator has it sent again."""
         payment = self.one(data, "requires_capture")
         amount = payment.share(payment.capturable, share)
         self.house.fates = []
@@ -333,12 +333,16 @@ class Shopping(RuleBasedStateMachine):
 
         self.act(payment, "capture", {"amount_to_capture": amount, "final_capture": is_final})
         self.house.fates = [REFUSED]
+        whole, sent = payment.received + amount - payment.refunded, len(self.house.sent)
+        failed = self.post("/v1/refunds", {"payment_intent": payment.id, "amount": whole})
         self.house.work()
         refused = self.house.get(f"/v1/payment_intents/{payment.id}", {"expand": ["latest_charge"]})
 
         assert (refused["status"], refused["amount_received"]) == (status, payment.received)
         assert refused["amount_capturable"] == (0 if is_final else payment.capturable)
         assert refused["latest_charge"]["amount_captured"] == payment.received
+        assert self.house.get(f"/v1/refunds/{failed.body['id']}")["status"] == "failed"
+        assert "0200" not in [message.mti for message in self.house.sent[sent:]]
         self.last = None
         for send in self.house.refused():
             self.house.send_again(send)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -18,10 +19,11 @@ from gateway.core.records_money import BalanceTransaction, Refund
 from gateway.core.records_setup import SetupIntent
 from gateway.core.terms import Terms
 from gateway.handlers import cancelling, capturing, owing, payments, refunds, setups
-from gateway.handlers.duties import look, work_one
+from gateway.handlers.duties import look, recover, work_one
 from node.core.duty import DutyRules
 from node.core.steps import UNKNOWN
 from tests.gateway.test_courier import working
+from tests.gateway.test_crash import Died
 from tests.support.gateway import CARD, MERCHANTS, Gateway, accepted, call, declined, step
 from tests.support.small_house import SmallHouse
 from tests.support.time import let_pass
@@ -73,6 +75,19 @@ def refused_payment(gateway: Gateway, code: str = "64", **changes: Any) -> str:
     gateway.acquirer.capture_script = accepted
     (name,) = [row.send for row in gateway.rows() if isinstance(row, Obligation) and row.state == "refused"]
     return name
+
+
+def refunds_behind_a_refusal(gateway: Gateway, *, taken: int, amounts: list[int]) -> None:
+    """Ask for refunds that wait for the last capture of a payment of 10.00, which is refused; `taken` before it."""
+    name = pay(gateway, capture_method="manual")
+    if taken:
+        capture(gateway, name, amount_to_capture=taken, final_capture=False)
+        work(gateway)
+    gateway.acquirer.capture_script = declined("64")
+    capture(gateway, name)
+    for amount in amounts:
+        step(refunds.create(gateway.ports, call({"payment_intent": name, "amount": amount})))
+    work(gateway)
 
 
 class TestEnd:
@@ -184,16 +199,10 @@ class TestWhatTheShopSees:
         assert [row for row in gateway.rows() if isinstance(row, Refund)] == []
 
     def test_the_charges_later_messages_go_on(self, gateway: Gateway) -> None:
-        gateway.acquirer.capture_script = lambda _message: UNKNOWN
-        name = pay(gateway)
-        step(refunds.create(gateway.ports, call({"payment_intent": name, "amount": 100})))
-        gateway.acquirer.capture_script = declined("64")
-        gateway.acquirer.refund_script = declined("13")
-        gateway.pass_time(60)
-        work(gateway)
+        refunds_behind_a_refusal(gateway, taken=300, amounts=[300])
 
-        assert [message.mti for message in gateway.acquirer.seen] == ["0100", "0220", "0200"]
-        assert (only(gateway, Refund).status, only(gateway, Charge).amount_refunded) == ("failed", 0)
+        assert [message.mti for message in gateway.acquirer.seen] == ["0100", "0220", "0220", "0200"]
+        assert (only(gateway, Refund).status, only(gateway, Charge).amount_refunded) == ("succeeded", 300)
 
     def test_a_payment_in_doubt_stays_in_doubt_while_its_void_is_refused(self, gateway: Gateway) -> None:
         gateway.acquirer.script = lambda _message: UNKNOWN
@@ -217,6 +226,76 @@ class TestWhatTheShopSees:
         work(gateway)
 
         assert only(gateway, SetupIntent).status == "requires_payment_method"
+
+
+class TestRefundsOfIt:
+    """What waited to be given back of a capture that was refused has failed: nothing was taken."""
+
+    @pytest.mark.parametrize(
+        ("taken", "amounts", "stand"),
+        [
+            (0, [500], []),
+            (0, [200, 300], []),
+            (300, [300, 200], [300]),
+            (300, [450, 100, 250, 200], [100, 200]),
+        ],
+    )
+    def test_what_exceeds_what_was_captured_fails_before_it_leaves(
+        self, gateway: Gateway, taken: int, amounts: list[int], stand: list[int]
+    ) -> None:
+        refunds_behind_a_refusal(gateway, taken=taken, amounts=amounts)
+
+        rows = [row for row in gateway.rows() if isinstance(row, Refund)]
+        assert [row.amount for row in rows if row.status == "succeeded"] == stand
+        failed = {(row.status, row.failure_reason) for row in rows if row.amount not in stand}
+        assert failed == {("failed", "declined")}
+        assert [int(message[4]) for message in gateway.acquirer.sent("0200")] == stand
+        assert [state for _, state in duties(gateway)].count("open") == 0
+        charge = only(gateway, Charge)
+        assert (charge.amount_captured, charge.amount_refunded) == (taken, sum(stand))
+        told = Counter(event.type for event in events(gateway) if event.type.startswith("refund."))
+        assert told["refund.failed"] == len(amounts) - len(stand)
+        shown = [json.loads(event.data) for event in events(gateway) if event.type == "charge.updated"]
+        assert all(data["amount_refunded"] <= data["amount_captured"] for data in shown)
+
+    def test_one_that_may_have_left_is_answered_by_the_acquirer(self, gateway: Gateway) -> None:
+        name = pay(gateway, capture_method="manual")
+        capture(gateway, name, amount_to_capture=300, final_capture=False)
+        work(gateway)
+        gateway.acquirer.capture_script = declined("64")
+        capture(gateway, name, amount_to_capture=500, final_capture=False)
+        work(gateway)
+        (refused,) = [row.send for row in gateway.rows() if isinstance(row, Obligation) and row.state == "refused"]
+        gateway.acquirer.refund_script = lambda _message: UNKNOWN
+        step(refunds.create(gateway.ports, call({"payment_intent": name, "amount": 300})))
+        step(owing.send_again(gateway.ports, refused))
+        step(refunds.create(gateway.ports, call({"payment_intent": name, "amount": 500})))
+        gateway.acquirer.refund_script = accepted
+        gateway.pass_time(60)
+        work(gateway)
+
+        statuses = {row.amount: row.status for row in gateway.rows() if isinstance(row, Refund)}
+        assert statuses == {300: "succeeded", 500: "failed"}
+        assert [message.mti for message in gateway.acquirer.seen][-3:] == ["0200", "0221", "0201"]
+
+    @pytest.mark.parametrize("end", ["failed", "canceled"])
+    def test_its_key_tells_what_became_of_it_after_its_gateway_died(self, gateway: Gateway, end: str) -> None:
+        def die(_charge: str) -> Any:
+            raise Died
+
+        gateway.acquirer.capture_script = declined("64")
+        form = {"payment_intent": pay(gateway), "amount": 500, "expand": ["charge"]}
+        with pytest.raises(Died):
+            step(refunds.create(gateway.ports._replace(watch=die), call(form, key="refund")))
+        step(recover(gateway.ports))
+        if end == "canceled":
+            step(refunds.cancel(gateway.ports, call({}, only(gateway, Refund).id)))
+        work(gateway)
+
+        again = json.loads(step(refunds.create(gateway.ports, call(form, key="refund"))).body)
+
+        assert (again["id"], again["status"]) == (only(gateway, Refund).id, end)
+        assert (again["charge"]["object"], again["charge"]["amount_refunded"]) == ("charge", 0)
 
 
 class TestSentAgain:
