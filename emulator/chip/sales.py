@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from emulator.chip.files import CardFile
 from emulator.chip.terminal import Authorisation, PinBlock, pin_elements
-from emulator.chip.till import Sale, Till
+from emulator.chip.till import Counts, Sale, Till
 from iso import Message
 from iso.amounts import CASHBACK, AdditionalAmount, build_amounts
 from iso.private import CAPTURE, CVV2, PARTIAL_APPROVAL, build_private, parse_private
@@ -196,7 +196,7 @@ def reversal_of(till: Till, sale: Sale, asked: Asked, stan: str, why: str, remai
 def totals_of(till: Till, currency: str, asked: Asked, stan: str) -> Message:
     """Return the 0500 that closes the batch in one currency."""
     fields = _heading(till, asked, stan)
-    counted = till.counts[currency].elements() if currency in till.counts else {}
+    counted = till.counts.get(currency, Counts()).elements()
     return Message("0500", {**fields, 49: currency, 50: currency, 60: f"{till.batch:06d}", **counted})
 
 

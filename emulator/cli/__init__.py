@@ -30,7 +30,7 @@ COMMANDS = {
     "saf": "what a node has stored and not yet forwarded; dead letters sent again",
     "totals": "what members' messages come to per settlement date; cut-over",
     "bank": "the banks of a running house: accounts, statements, merchants, cards; present captures",
-    "ledger": "audit the ledgers of a house from their files",
+    "ledger": "audit the ledgers of a house from its databases",
     "clock": "the business time of every node of a running house; move it forward",
     "cards": "the test cards; or issue new ones",
     "card": "pay with an issued card at a software terminal",

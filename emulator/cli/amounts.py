@@ -6,13 +6,13 @@ from iso import ConfigError
 from iso.money import currency
 
 
-def minor_amount(text: str, code: str, option: str = "--amount") -> int:
+def minor_amount(text: str, code: str, option: str = "--amount", *, may_be_zero: bool = True) -> int:
     """Return an amount in minor units.
 
     Raises
     ------
     ConfigError
-        It is none, has more digits than the currency behind the point, or more than twelve.
+        It is none, has more digits than the currency behind the point, or more than twelve; or it is zero and may not.
 
     Examples
     --------
@@ -28,4 +28,6 @@ def minor_amount(text: str, code: str, option: str = "--amount") -> int:
     minor = int(whole + part.ljust(digits, "0"))
     if minor >= 10**12:
         raise ConfigError("command line", option, text, "must have at most 12 digits of minor units")
+    if minor == 0 and not may_be_zero:
+        raise ConfigError("command line", option, text, "must be more than zero")
     return minor

@@ -136,8 +136,8 @@ def _asked(arguments: argparse.Namespace, amount_minor: int, cashback_minor: int
 
 def _wish(arguments: argparse.Namespace, line: Line) -> Wish:
     deed = arguments.deed
-    amount_minor = 0 if deed in _WITHOUT_AMOUNT else minor_amount(arguments.amount, arguments.currency)
-    cashback_minor = minor_amount(arguments.cashback, arguments.currency, "--cashback") if deed == "cashback" else 0
+    amount_minor = 0 if deed in _WITHOUT_AMOUNT else _moved(arguments, arguments.amount)
+    cashback_minor = _moved(arguments, arguments.cashback, "--cashback") if deed == "cashback" else 0
     if cashback_minor > amount_minor:
         raise ConfigError("command line", "--cashback", arguments.cashback, "must be a part of --amount")
     of = None
@@ -154,6 +154,11 @@ def _wish(arguments: argparse.Namespace, line: Line) -> Wish:
     )
 
 
+def _moved(arguments: argparse.Namespace, text: str, option: str = "--amount") -> int:
+    """Return an amount that is to move: of zero a terminal would count a payment that its acquirer does not."""
+    return minor_amount(text, arguments.currency, option, may_be_zero=False)
+
+
 def _found(line: Line, rrn: str, deeds: tuple[str, ...] = ()) -> Sale:
     sale = line.kept.till.find(rrn, deeds)
     if sale is None:
@@ -162,13 +167,19 @@ def _found(line: Line, rrn: str, deeds: tuple[str, ...] = ()) -> Sale:
     return sale
 
 
+def _left_of(sale: Sale) -> int:
+    left_minor = sale.amount_minor - sale.captured_minor
+    if left_minor <= 0:
+        raise ConfigError("command line", "--payment", sale.rrn, "must be a reservation of which something is left")
+    return left_minor
+
+
 async def _follow(arguments: argparse.Namespace, line: Line) -> dict[str, Any]:
     """Capture or reverse: a message that is sent until it is answered."""
     till = line.kept.till
     if arguments.deed == "complete":
         sale = _found(line, arguments.payment, ("preauth",))
-        left_minor = sale.amount_minor - sale.captured_minor
-        amount_minor = left_minor if arguments.amount is None else minor_amount(arguments.amount, arguments.currency)
+        amount_minor = _left_of(sale) if arguments.amount is None else _moved(arguments, arguments.amount)
         stan, till = till.numbered()
         message = completion_of(till, sale, _asked(arguments, amount_minor), stan, is_final=not arguments.partial)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,15 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from banks.acquirer.node import open_journal as acquirer_journal
 from banks.issuer.node import open_journal as issuer_journal
 from banks.ledger import Ledger
 from emulator.cli import main
-from emulator.ledgers import PROBLEMS_MAX, LedgerFileError, audit, ledger_files
+from emulator.house import BANKS
+from emulator.ledger_sources import BooksError
+from emulator.ledgers import PROBLEMS_MAX, audit, ledger_files
+from emulator.topology import default_text
 from node.core.turn import Turn
-from node.journal import Journal
+from node.journal import DatabaseUrl, Journal
+from tests.support.conform import free_port
+from tests.support.postgres import PASSWORD, PostgresServer, session_of
+from tests.support.processes import with_databases
 
 AT = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
 ENTRIES = 6
@@ -38,6 +46,7 @@ def write(journal: Journal) -> None:
     ledger.void("h2", "payment/2", turn)
 
     async def commit() -> None:
+        await journal.load()
         await journal.commit(turn.stores)
         await journal.aclose()
 
@@ -61,6 +70,18 @@ def verify(folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tup
 def change(file: Path, statement: str) -> None:
     with closing(sqlite3.connect(file)) as database, database:
         assert database.execute(statement).rowcount == 1
+
+
+def on_server(place: DatabaseUrl, *statements: str) -> None:
+    async def run() -> None:
+        session = await session_of(place)
+        try:
+            for statement in statements:
+                assert not (await session.execute(statement)).endswith(" 0")
+        finally:
+            await session.close()
+
+    anyio.run(run)
 
 
 def columns() -> Iterator[str]:
@@ -166,6 +187,183 @@ class TestBroken:
         assert (len(one["problems"]), one["problems_found"]) == (PROBLEMS_MAX, 51)
 
 
+class TestBooksElsewhere:
+    """A bank whose books are not in the folder is named, and nothing is whole without it."""
+
+    @pytest.fixture(params=["issuer-b.messages.db", "ready.json", "ready-issuer-b.json"])
+    def sign(self, folder: Path, request: pytest.FixtureRequest) -> Path:
+        sign = folder / str(request.param)
+        sign.write_text(json.dumps({"nodes": {"issuer-b": {}, "switch": {}}}) if sign.suffix == ".json" else "")
+        return sign
+
+    @pytest.mark.usefixtures("sign")
+    def test_it_is_named(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        code, found = verify(folder, capsys)
+        shown = main(["ledger", "verify", "--data-dir", str(folder)])
+
+        assert (code, found["ok"], found["elsewhere"]) == (1, False, ["issuer-b"])
+        assert [one["node"] for one in found["ledgers"]] == ["acquirer", "issuer-a"]
+        assert shown == 1
+        said = capsys.readouterr().out.splitlines()
+        assert said[-1] == "issuer-b: its books are not in this folder; --topology says where"
+
+    @pytest.mark.usefixtures("sign")
+    @pytest.mark.parametrize(("node", "code"), [("issuer-a", 0), ("issuer-b", 1)])
+    def test_only_who_asks_for_it_is_told(
+        self, folder: Path, capsys: pytest.CaptureFixture[str], node: str, code: int
+    ) -> None:
+        assert verify(folder, capsys, "--node", node)[0] == code
+
+    def test_a_ready_file_beside_the_folder_counts(
+        self, folder: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        ready = tmp_path_factory.mktemp("elsewhere") / "ready.json"
+        ready.write_text(json.dumps({"nodes": {"issuer-b": {}}, "data_dir": str(folder)}))
+
+        code = main(["ledger", "verify", "--ready-file", str(ready)])
+
+        assert (code, "issuer-b: its books are not" in capsys.readouterr().out) == (1, True)
+
+    def test_where_all_are_elsewhere_all_are_named(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        for bank in BANKS:
+            (tmp_path / f"{bank}.messages.db").touch()
+
+        code, found = verify(tmp_path, capsys)
+
+        assert (code, found["elsewhere"]) == (1, list(BANKS))
+
+    @pytest.mark.usefixtures("sign")
+    def test_a_topology_without_a_server_does_not_say_where(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "topology.toml").write_text(default_text())
+
+        code = main(["ledger", "verify", "--data-dir", str(folder), "--topology", str(folder / "topology.toml")])
+
+        assert (code, "nor does the topology name a server" in capsys.readouterr().out) == (1, True)
+
+
+class TestServer:
+    """Books on a database server are audited as those in a file are, while the bank writes them."""
+
+    @pytest.fixture
+    def url(self, folder: Path, postgres: PostgresServer) -> str:
+        url = postgres.url()
+        (folder / "issuer-a.db").unlink()
+        (folder / "issuer-a.messages.db").touch()
+        (folder / "topology.toml").write_text(with_databases(default_text(), {"issuer-a": url}))
+        return url
+
+    def test_the_same_entries_come_to_the_same(
+        self, folder: Path, url: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        write(issuer_journal(DatabaseUrl.parse(url)))
+
+        code, found = verify(folder, capsys, "--topology", str(folder / "topology.toml"))
+
+        assert (code, found["ok"], found["elsewhere"]) == (0, True, [])
+        in_file, on_server = found["ledgers"]
+        assert (in_file["node"], on_server["node"]) == ("acquirer", "issuer-a")
+        assert on_server["file"] == str(DatabaseUrl.parse(url))
+        assert PASSWORD not in json.dumps(found)
+        same = ("entries", "accounts", "hash", "totals", "problems_found")
+        assert [on_server[name] for name in same] == [in_file[name] for name in same]
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE entries SET amount_minor = amount_minor + 1 WHERE sequence = 5",
+            "DELETE FROM entries WHERE sequence = 6",
+            "UPDATE accounts SET posted_minor = posted_minor + 1 WHERE name = 'card/840'",
+            "UPDATE holds SET state = 'voided' WHERE identifier = 'h3'",
+            "DELETE FROM heads",
+        ],
+    )
+    def test_what_was_changed_is_found(
+        self, folder: Path, url: str, capsys: pytest.CaptureFixture[str], statement: str
+    ) -> None:
+        place = DatabaseUrl.parse(url)
+        write(issuer_journal(place))
+        on_server(place, statement)
+
+        code, found = verify(folder, capsys, "--topology", str(folder / "topology.toml"))
+
+        assert (code, found["ok"]) == (1, False)
+        assert [one["node"] for one in found["ledgers"] if one["problems_found"]] == ["issuer-a"]
+
+    @pytest.mark.parametrize("chunk_rows", [1, 4, 5_000])
+    def test_it_is_one_snapshot_however_it_is_read(
+        self, url: str, monkeypatch: pytest.MonkeyPatch, chunk_rows: int
+    ) -> None:
+        monkeypatch.setattr("emulator.ledgers.PROGRESS_EVERY", 2)
+        monkeypatch.setattr("emulator.ledger_server.CHUNK_ROWS", chunk_rows)
+        place = DatabaseUrl.parse(url)
+        write(issuer_journal(place))
+
+        def empty(_node: str, read: int, _expected: int) -> None:
+            if read == 2:
+                on_server(place, *(f"DELETE FROM {table}" for table in ("entries", "accounts", "holds", "heads")))
+
+        during, after = audit("issuer-a", place, empty), audit("issuer-a", place)
+
+        assert (during.entries, during.problems) == (ENTRIES, [])
+        assert after.entries == 0
+
+    def test_the_bank_may_write_meanwhile_and_stays_the_only_writer(self, url: str) -> None:
+        place = DatabaseUrl.parse(url)
+        journal, audits = issuer_journal(place), []
+
+        async def write_around_an_audit() -> None:
+            await journal.load()
+            for row in (("card/840", "840", 0, 0, 0, 0), ("card/978", "978", 0, 0, 0, 0)):
+                await journal.commit({"accounts": [row]})
+                audits.append(await anyio.to_thread.run_sync(audit, "issuer-a", place))
+            await journal.aclose()
+
+        anyio.run(write_around_an_audit)
+
+        assert [(one.accounts, one.problems) for one in audits] == [(1, []), (2, [])]
+
+    @pytest.mark.parametrize(
+        ("wrong", "says"),
+        [("password", "password authentication failed"), ("port", "cannot be read"), ("schema", "no bank has kept")],
+    )
+    def test_a_server_that_gives_nothing_is_said_without_the_password(
+        self, folder: Path, postgres: PostgresServer, capsys: pytest.CaptureFixture[str], wrong: str, says: str
+    ) -> None:
+        url = postgres.url(password=f"not-{PASSWORD}" if wrong == "password" else PASSWORD)
+        url = url.replace(f":{postgres.port}/", f":{free_port()}/") if wrong == "port" else url
+        (folder / "topology.toml").write_text(with_databases(default_text(), {"issuer-a": url}))
+        capsys.readouterr()
+
+        code = main(["ledger", "verify", "--data-dir", str(folder), "--topology", str(folder / "topology.toml")])
+
+        said = capsys.readouterr().err
+        assert (code, says in said, said.count("\n")) == (1, True, 1), said
+        assert PASSWORD not in said
+
+    def test_a_server_that_goes_away_meanwhile_is_said(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("emulator.ledgers.PROGRESS_EVERY", 2)
+        monkeypatch.setattr("emulator.ledger_server.CHUNK_ROWS", 1)
+        place = DatabaseUrl.parse(url)
+        write(issuer_journal(place))
+        ours = "application_name = 'cardrails ledger verify'"
+
+        def end(_node: str, _read: int, _expected: int) -> None:
+            on_server(place, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
+
+        with pytest.raises(BooksError, match=re.escape(place.shown)):
+            audit("issuer-a", place, end)
+
+    def test_a_schema_of_an_earlier_version(self, url: str) -> None:
+        place = DatabaseUrl.parse(url)
+        write(issuer_journal(place))
+        on_server(place, "ALTER TABLE entries DROP COLUMN debit_before")
+
+        with pytest.raises(BooksError, match="earlier version"):
+            audit("issuer-a", place)
+
+
 class TestFiles:
     """What is no bank's file is not one; what cannot be read is said in one line."""
 
@@ -176,7 +374,7 @@ class TestFiles:
         with closing(sqlite3.connect(folder / "issuer-a.db")) as database, database:
             database.execute("ALTER TABLE entries DROP COLUMN debit_before")
 
-        with pytest.raises(LedgerFileError, match="earlier version"):
+        with pytest.raises(BooksError, match="earlier version"):
             audit("issuer-a", folder / "issuer-a.db")
 
     def test_a_file_that_is_no_database(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

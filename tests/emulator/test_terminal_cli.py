@@ -151,3 +151,18 @@ class TestOffline:
 
         assert [message.mti for message in heard] == ["0200"]
         assert shown["chip"]["cryptogram"]["kind"] == "ARQC"
+
+    def test_the_chips_own_check_of_the_pin_approves_or_declines(self, run: Run, card: Path) -> None:
+        run(approves, *PURCHASE)
+        offline = ("purchase", "--card", "card.json", "--amount", "1.00", "--offline", "--pin")
+
+        right, first, told = run(approves, *offline, PIN)
+        declined = [run(approves, *offline, pin) for pin in ("0000", "0001", "0002", PIN)]
+
+        assert (right, first["approved"], [message.mti for message in told]) == (0, True, ["0220"])
+        for code, shown, heard in declined:
+            assert (code, shown["approved"], shown["owed"], heard) == (1, False, 0, [])
+            assert shown["chip"]["cryptogram"]["kind"] == "AAC"
+        kept = read_card(card).chip
+        assert kept is not None
+        assert kept.memory.pin_tries == 0

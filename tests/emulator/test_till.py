@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from banks.core.batches import ELEMENTS
 from emulator.chip.paying import stored
 from emulator.chip.sales import Asked, advice_of, completion_of, refund_of, request_of, reversal_of, sale_of, totals_of
 from emulator.chip.till import SALES_MAX, Counts, Duty, Sale, Till, concluded
@@ -156,6 +157,12 @@ class TestCounting:
         assert (message.mti, message[60], message[97]) == ("0500", "000001", "D0000000000001000")
         assert (message[74], message[76], message[88]) == ("0000000001", "0000000001", "0000000000001250")
 
+    @pytest.mark.parametrize("till", [TILL, TILL.sold(sold()).next_batch(), TILL.sold(sold("preauth"))])
+    def test_a_batch_in_which_nothing_has_moved_says_so_in_every_figure(self, till: Till) -> None:
+        message = totals_of(till, "840", asked(), "000003")
+
+        assert {element: int(message[element].lstrip("CD")) for element in ELEMENTS} == dict.fromkeys(ELEMENTS, 0)
+
 
 class TestMemory:
     """It is bounded, numbers go round, and a restart finds everything."""
@@ -215,6 +222,42 @@ class TestTheCommandLine:
         code = main(["terminal", *words])
 
         assert (code, problem in capsys.readouterr().err) == (2, True)
+
+    @pytest.mark.parametrize(
+        ("words", "option"),
+        [
+            *[([deed, "--amount", "0"], "--amount") for deed in ("purchase", "cash", "preauth", "refund")],
+            (["cashback", "--amount", "0.00", "--cashback", "0"], "--amount"),
+            (["cashback", "--amount", "5.00", "--cashback", "0"], "--cashback"),
+            (["complete", "--amount", "0.00"], "--amount"),
+            (["complete", "--payment", "000002"], "--payment"),
+        ],
+    )
+    def test_nothing_is_no_amount(
+        self,
+        words: list[str],
+        option: str,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        main(["cards", "issue", "--bin", "400000", "--emv", "--out", "card.json"])
+        captured = sold("preauth", "000002")._replace(captures=1, captured_minor=1_250)
+        till = TILL.sold(captured).sold(sold("preauth", "000001"))
+        Kept(tmp_path / "CARDTPK1.json", till, None, None, "").write()
+        card = [] if words[0] == "complete" else ["--card", "card.json"]
+        capsys.readouterr()
+
+        code = main(
+            ["terminal", *words, *card, "--host", "127.0.0.1", "--port", str(free_port()), "--merchant", "SHOP"]
+        )
+
+        said = capsys.readouterr().err
+        assert (code, option in said, said.count("\n")) == (2, True, 1), said
+        kept = read_till(tmp_path / "CARDTPK1.json")
+        assert kept is not None
+        assert kept.till == till
 
     def test_an_acquirer_that_is_not_there_is_not_owed_anything(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -198,6 +198,16 @@ class TestLifeOfAPayment:
         assert closed["code"] == "00"
         assert closed["ours"] == closed["theirs"]
 
+    def test_a_batch_in_which_nothing_was_paid_is_in_balance(self, terminal: Till, card: Path) -> None:
+        terminal("purchase", "--card", str(card), "--amount", "4.00", "--pin", PIN)
+
+        closed = [terminal("batch", "--currency", currency) for currency in ("usd", "usd", "eur")]
+
+        assert [one["code"] for one in closed] == ["00"] * 3
+        for empty in closed[1:]:
+            assert empty["ours"] == empty["theirs"]
+            assert {int(figure.lstrip("CD")) for figure in empty["ours"].values()} == {0}
+
 
 class TestSilence:
     """What nobody answers is reversed by the terminal, in this run or in the next."""

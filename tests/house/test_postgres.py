@@ -13,7 +13,7 @@ from iso import ConfigError
 from node.control import ControlError
 from tests.support.books import held_minor, totals
 from tests.support.house import running_house
-from tests.support.postgres import PASSWORD, PostgresServer
+from tests.support.postgres import BANKS, PASSWORD, PostgresServer
 from tests.support.processes import ProcessHouse, process_house, with_databases
 
 pytestmark = pytest.mark.house
@@ -43,6 +43,21 @@ class TestBanksOnPostgres:
             assert set(totals(house.control).values()) == {0}
         assert {file.name for file in tmp_path.glob("*.db")} >= {"switch.db", "gateway.db"}
         assert not [file for file in ("acquirer.db", "issuer-a.db", "issuer-b.db") if (tmp_path / file).exists()]
+
+    def test_the_ledgers_are_audited_where_they_are(
+        self, tmp_path: Path, postgres: PostgresServer, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with running_house(tmp_path, _topology(tmp_path, {"issuer-a": postgres.url()})) as house:
+            pay(house.stripe(), 1999)
+            words = ["ledger", "verify", "--data-dir", str(tmp_path)]
+
+            assert main(words) == 1
+            assert "issuer-a: its books are not in this folder" in capsys.readouterr().out
+            assert main([*words, "--topology", str(tmp_path / "topology.toml")]) == 0
+            said = capsys.readouterr().out
+            assert [f"{bank}: whole" in said for bank in BANKS] == [True] * 3
+            assert PASSWORD not in said
+            assert pay(house.stripe(), 1999).status == "succeeded"
 
     def test_text_that_a_server_cannot_store_is_refused_and_stops_nobody(
         self, tmp_path: Path, postgres: PostgresServer
