@@ -17,7 +17,6 @@ from gateway.core.records import Obligation, SendRecord
 from gateway.core.responses import Kind, Outcome
 from gateway.core.sends import CAPTURE, UNSETTLED, At, send_name
 from gateway.handlers.context import Ports
-from gateway.handlers.sending import attempt
 from node.core.duty import OPEN, REFUSED, may_claim
 
 _LOOK_AT = 16
@@ -84,30 +83,6 @@ async def recover(ports: Ports) -> int:
         return _recovered(books, ports, at)
 
     return await ports.store.write(work)
-
-
-async def take(ports: Ports, holder: str, limit: int = 1) -> list[Taken]:
-    """Take duties that are due, each of another charge, under a lease of `holder`; at most `limit`."""
-    at = ports.now()
-    return await ports.store.write(lambda books: _taken(books, ports, holder, at, limit))
-
-
-async def work_one(ports: Ports, holder: str) -> Obligation | None:
-    """Take one duty that is due and try to fulfil it; return it after the attempt, None if none was due."""
-    for duty, record in await take(ports, holder):
-        return await attempt(ports, duty, record)
-    return None
-
-
-async def next_due_s(ports: Ports) -> float | None:
-    """Return in how many seconds of wall time the next duty is due; None if there is none."""
-    at = ports.now()
-    return await ports.store.write(lambda books: _next_due_s(books, at))
-
-
-async def count_open(ports: Ports) -> int:
-    """Return how many messages are still owed."""
-    return await ports.store.write(lambda books: len(books.find(Obligation, {"state": OPEN})))
 
 
 def take_capture(books: Books, ports: Ports, authorisation: SendRecord, at: At) -> Taken | None:

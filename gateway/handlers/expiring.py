@@ -7,7 +7,6 @@ from gateway.core.captures import expire
 from gateway.handlers.context import Ports
 
 _AT_ONCE = 64
-_FOR_EVER = 2**62
 
 
 async def expire_due(ports: Ports) -> int:
@@ -27,15 +26,3 @@ async def expire_due(ports: Ports) -> int:
     if count:
         ports.owed()
     return count
-
-
-async def next_expiry_s(ports: Ports) -> float | None:
-    """Return in how many seconds of business time the next authorisation ends; None if nothing is held."""
-    now = ports.business().timestamp()
-
-    def work(books: Books) -> float | None:
-        for charge in books.expiring(_FOR_EVER, 1):
-            return max(0.0, (charge.expires_at or 0) - now)
-        return None
-
-    return await ports.store.write(work)

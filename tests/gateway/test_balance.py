@@ -9,9 +9,9 @@ import pytest
 
 from gateway.core.balance import available_on
 from gateway.core.terms import Terms
-from gateway.handlers.duties import work_one
 from iso.business_days import Calendar
 from node.core.steps import NOT_SENT
+from tests.support.duties import work_one
 from tests.support.gateway import OTHER_SECRET_KEY, Shop, fees_of
 from tests.support.oracle import check
 

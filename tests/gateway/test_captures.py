@@ -12,13 +12,13 @@ from gateway.core.errors import ApiError
 from gateway.core.records import Charge, Intent
 from gateway.core.terms import Terms
 from gateway.handlers import cancelling, capturing, incrementing, payments
-from gateway.handlers.duties import work_one
-from gateway.handlers.expiring import expire_due, next_expiry_s
+from gateway.handlers.expiring import expire_due
 from iso import Message
 from iso.original import OriginalData
 from iso.private import parse_private
 from iso.replacement import ReplacementAmounts
 from node.core.steps import UNKNOWN
+from tests.support.duties import work_one
 from tests.support.gateway import CARD, Gateway, approved, call, declined, step
 from tests.support.oracle import check
 
@@ -324,14 +324,6 @@ class TestExpiry:
 
         intent = row(gateway, Intent)
         assert (intent.status, intent.amount_received, intent.amount_capturable) == ("succeeded", 300, 0)
-
-    def test_it_tells_when_the_next_one_ends(self, gateway: Gateway) -> None:
-        assert step(next_expiry_s(gateway.ports)) is None
-
-        held(gateway)
-        gateway.pass_time(DAY_S)
-
-        assert step(next_expiry_s(gateway.ports)) == 6 * DAY_S
 
 
 class TestIncrement:

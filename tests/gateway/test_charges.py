@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.handlers.duties import work_one
+from tests.support.duties import work_one
 from tests.support.gateway import OTHER_SECRET_KEY, Shop, declined, payment
 from tests.support.oracle import check
 

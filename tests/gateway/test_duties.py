@@ -9,11 +9,12 @@ import pytest
 
 from gateway.core.records import Charge, Claim, Intent, Obligation, SendRecord
 from gateway.handlers import payments
-from gateway.handlers.duties import next_due_s, recover, work_one
+from gateway.handlers.duties import recover
 from iso import Message
 from iso.original import OriginalData
 from node.core.duty import DutyRules
 from node.core.steps import NOT_SENT, UNKNOWN
+from tests.support.duties import owed, work_one
 from tests.support.gateway import CARD, Gateway, approved, call, declined, step
 from tests.support.oracle import check
 
@@ -111,7 +112,7 @@ class TestReversal:
 
         for _ in range(6):
             work(gateway)
-            pauses.append(step(next_due_s(gateway.ports)))
+            pauses.append(step(owed(gateway.ports)).next_due_s)
             gateway.pass_time(pauses[-1] or 0)
 
         assert pauses == [1, 2, 4, 8, 8, 8]
@@ -120,7 +121,7 @@ class TestReversal:
         step(payments.create(gateway.ports, call({**FORM, "capture_method": "manual"})))
 
         assert work(gateway) is None
-        assert step(next_due_s(gateway.ports)) is None
+        assert step(owed(gateway.ports)).next_due_s is None
 
 
 class TestLease:
@@ -138,7 +139,7 @@ class TestLease:
         gateway.acquirer.meanwhile = lambda: None
 
         held = work(gateway, "second")
-        wait_s = step(next_due_s(gateway.ports))
+        wait_s = step(owed(gateway.ports)).next_due_s
         gateway.pass_time(60)
         work(gateway, "second")
 

@@ -18,7 +18,7 @@ from gateway.core.telling import story_lines
 from gateway.emu.app import BODY_MAX_BYTES
 from gateway.emu.house import House
 from gateway.emu.problems import answer_problem
-from gateway.handlers.duties import work_one
+from tests.support.duties import work_one
 from tests.support.emu import ABSENT, OPERATOR, TRACE, SmallHouse, request, small_house
 from tests.support.gateway import ACCOUNT, SECRET_KEY, declined, payment
 from tests.support.messages import TEST_PAN

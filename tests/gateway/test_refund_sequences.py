@@ -20,10 +20,10 @@ from gateway.core.records import Charge, Obligation
 from gateway.core.records_account import Event
 from gateway.core.records_money import BalanceTransaction, Refund
 from gateway.handlers import balance, capturing, payments, refunds
-from gateway.handlers.duties import work_one
 from gateway.memory import MemoryStore
 from gateway.store import SqliteStore
 from node.core.steps import NOT_SENT, UNKNOWN
+from tests.support.duties import work_one
 from tests.support.gateway import CARD, Gateway, accepted, call, declined, fees_of
 from tests.support.oracle import Oracle
 

@@ -12,9 +12,10 @@ from gateway.core.records import Charge, Claim, Obligation, SendRecord
 from gateway.core.records_account import Event
 from gateway.core.records_money import BalanceTransaction, Refund
 from gateway.handlers import cancelling, capturing, payments, refunds
-from gateway.handlers.duties import recover, work_one
+from gateway.handlers.duties import recover
 from iso.original import OriginalData
 from node.core.steps import NOT_SENT, UNKNOWN
+from tests.support.duties import work_one
 from tests.support.gateway import CARD, OTHER_ACCOUNT, Gateway, call, declined, step
 from tests.support.oracle import check
 

@@ -19,11 +19,12 @@ from gateway.core.records_money import BalanceTransaction, Refund
 from gateway.core.records_setup import SetupIntent
 from gateway.core.terms import Terms
 from gateway.handlers import cancelling, capturing, owing, payments, refunds, setups
-from gateway.handlers.duties import look, recover, work_one
+from gateway.handlers.duties import look, recover
 from node.core.duty import DutyRules
 from node.core.steps import UNKNOWN
 from tests.gateway.test_courier import working
 from tests.gateway.test_crash import Died
+from tests.support.duties import work_one
 from tests.support.gateway import CARD, MERCHANTS, Gateway, accepted, call, declined, step
 from tests.support.small_house import SmallHouse
 from tests.support.time import let_pass

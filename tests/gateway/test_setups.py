@@ -14,11 +14,12 @@ from gateway.core import setups as table
 from gateway.core.records import Method, Obligation, SendRecord
 from gateway.core.records_setup import SetupAttempt, SetupIntent
 from gateway.handlers import customers, setups
-from gateway.handlers.duties import recover, work_one
+from gateway.handlers.duties import recover
 from iso.original import OriginalData
 from iso.private import ADDRESS, parse_private
 from node.core.steps import NOT_SENT, UNKNOWN
 from tests.gateway.test_crash import Mortal
+from tests.support.duties import work_one
 from tests.support.gateway import (
     CARD,
     OTHER_SECRET_KEY,

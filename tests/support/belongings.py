@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from gateway.api.routes import Endpoint
-from gateway.handlers import duties
+from tests.support import duties
 from tests.support.gateway import CARD, SECRET_KEY, Shop, payment
 
 ABSENT: Mapping[str, str] = {

@@ -26,7 +26,7 @@ from banks.issuer.seeding import CardSeed, seed
 from banks.issuer.store import METADATA as ISSUER
 from gateway.api.app import build_app
 from gateway.core.terms import Terms
-from gateway.handlers import duties, owing
+from gateway.handlers import owing
 from gateway.handlers.context import Ports, Watch
 from gateway.handlers.expiring import expire_due
 from hsm_sim.core.indexes import CVK
@@ -42,6 +42,7 @@ from tests.sim.house import build_switch
 from tests.sim.hsm import SimHsm
 from tests.sim.node import SimNode
 from tests.sim.world import EPOCH, World
+from tests.support import duties
 from tests.support.gateway import ACCOUNT, SECRET_KEY, Gateway, all_events, flat, step
 from tests.support.oracle import Oracle
 
@@ -307,8 +308,8 @@ class SmallHouse:
         for _ in range(60):
             self.work()
             self.world.run(self.world.now + 30.0)
-            owed = step(duties.count_open(self.ports))
-            if not owed and not any(self.nodes[name].machine.saf.entries for name in ("acquirer", "switch")):
+            is_owed = bool(step(duties.owed(self.ports)).open_count)
+            if not is_owed and not any(self.nodes[name].machine.saf.entries for name in ("acquirer", "switch")):
                 return
         raise AssertionError("something never arrived")
 
