@@ -159,7 +159,7 @@ class Run:
     async def _step(self, step: Step, end: End | None) -> None:
         self._tested = None
         if step.do == "tell":
-            self._tell(self._text(step.text or ""))
+            self._tell(mask_text(self._text(step.text or "", masked=True)))
             return
         assert end is not None
         within_s = self._seconds(step.within_s, self.suite.timeout_s)
@@ -224,7 +224,7 @@ class Run:
         await end.send(message, Wrongs(step.mac, spoil, step.cut))
 
     async def _expect(self, step: Step, end: End, within_s: float) -> None:
-        tests = [self._condition(source) for source in step.where]
+        tests = [(source, self._condition(source)) for source in step.where]
         skip = None if step.skip is None else self._condition(step.skip)
         message = await self._taken(end, within_s, skip)
         if message.mti != step.mti:
@@ -233,9 +233,10 @@ class Run:
             _check_answer(message, self._saved[step.answers], step.answers)
         if step.same_as is not None:
             _check_same(message, self._saved[step.same_as], step.same_as)
-        for test in tests:
+        for written, test in tests:
             if not test(message):
-                raise StepError(f"{test.source} does not hold: {_seen(test, message)}")
+                # As the suite writes it: what it is filled from may be secret.
+                raise StepError(f"{written} does not hold: {_seen(test, message)}")
         if step.save is not None:
             self._saved[step.save] = message
 
@@ -260,16 +261,16 @@ class Run:
             raise StepError(f"{given}: seconds, more than 0, expected")
         return seconds
 
-    def _text(self, text: str, *, quoted: bool = False) -> str:
-        """Put values in the place of references; inside quotes of a condition they cannot end the text."""
+    def _text(self, text: str, *, quoted: bool = False, masked: bool = False) -> str:
+        """Put values in the place of references, `masked` for people; `quoted` in a condition they end no text."""
 
         def value_of(match: re.Match[str]) -> str:
-            value = self._value(match[1], match[2])
+            value = self._value(match[1], match[2], masked=masked)
             return value.replace("\\", "\\\\").replace('"', '\\"').replace("'", "\\'") if quoted else value
 
         return REFERENCE.sub(value_of, text)
 
-    def _value(self, name: str, part: str | None) -> str:
+    def _value(self, name: str, part: str | None, *, masked: bool) -> str:
         if not part:
             return self.suite.variables[name]
         message = self._saved[name]
@@ -277,7 +278,8 @@ class Run:
             return OriginalData.of(message).to_de90()
         if part == MTI:
             return message.mti
-        value = message.get(int(part)) if part.isdigit() else None
+        elements = message.masked() if masked else message.fields
+        value = elements.get(int(part)) if part.isdigit() else None
         if value is None:
             raise StepError(f"{name} has no DE {part}")
         return value

@@ -158,7 +158,7 @@ class Host:
 
     def on_saf_due(self, entry: SafEntry, now: float, turn: Turn) -> None:
         """Send an entry whose turn has come."""
-        self.send_saf(entry, self.saf.sending(entry, turn), now, turn)
+        self.send_saf(entry, entry.next_message(), now, turn)
 
     def on_saf_ended(self, entry: SafEntry, answer: Message | None, now: float, turn: Turn) -> None:
         """Take notice that an entry is done or dead; `answer` is the last response, if one came."""
@@ -166,16 +166,20 @@ class Host:
     # What subclasses use
 
     def send_saf(self, entry: SafEntry, message: Message, now: float, turn: Turn) -> None:
-        """Send `message` for an entry and expect its answer."""
+        """Send `message` for an entry and expect its answer; what the link does not take is no attempt."""
         link = self.links[entry.link]
         try:
             key = link.request(message, self.saf.rules.answer_timeout_s, now, turn)
         except LocalProtocolError as error:
             turn.note(entry.link, "unencodable", str(error))
-            key = None
+            # An attempt all the same: nobody will ever take it, and it has to end.
+            self.saf.sending(entry, turn)
+            self.saf.unanswered(entry.identifier, now, turn)
+            return
         if key is None:
             self.saf.unanswered(entry.identifier, now, turn)
         else:
+            self.saf.sending(entry, turn)
             self._saf_keys[entry.link, key] = entry.identifier
 
     # How

@@ -173,7 +173,8 @@ class SafMachine:
     def due(self, now: float) -> list[SafEntry]:
         """Take the entries to send in this turn; each counts as in flight from here on.
 
-        The caller sends each (`sending` counts the attempt) and reports `answered`, or `unanswered` on silence.
+        The caller sends each (`sending` counts the attempt) and reports `answered`, or `unanswered` on silence, or if
+        its link did not take it.
         """
         entries: list[SafEntry] = []
         for destination in self._destinations.values():

@@ -198,10 +198,9 @@ def cvv2_of(request: Message) -> str:
 
 
 def new_pin_of(request: Message) -> str:
-    """Return the block with the PIN that a cardholder chooses, or ""; raises as `parse_private`."""
-    if request.processing_code[:2] != PIN_CHANGE:
-        return ""
-    return request.private.get(NEW_PIN, "")
+    """Return the block with the PIN that a cardholder chooses, or ""; raises as `parse_private`, whatever it is for."""
+    tags = request.private
+    return tags.get(NEW_PIN, "") if request.processing_code[:2] == PIN_CHANGE else ""
 
 
 def issuer_times(at: datetime, settled: str) -> dict[int, str]:
@@ -222,7 +221,7 @@ def sending_time(message: Message, at: datetime) -> str:
 
 
 def advised(advice: Message, pan: str) -> dict[int, str]:
-    """Return the elements of an acquirer's advice that go to the issuer, safe to store.
+    """Return the elements of an acquirer's advice, whose DE 48 can be read, that go to the issuer, safe to store.
 
     Parameters
     ----------
@@ -230,11 +229,7 @@ def advised(advice: Message, pan: str) -> dict[int, str]:
         The card number: an element or tag that says it stays here.
     """
     elements = {element: value for element, value in advice.only(_ADVISED).items() if pan not in value}
-    try:
-        tags = advice.private
-    except RemoteProtocolError:
-        return elements
-    if private := build_private(_shown(tags, pan)):
+    if private := build_private(_shown(advice.private, pan)):
         elements[48] = private
     return elements
 

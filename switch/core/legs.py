@@ -2,7 +2,8 @@
 
 A leg has two names. Its *original* name is what DE 90 of a reversal says of it: class, STAN, DE 7 and DE 32. Its
 *business* name leaves DE 7 out and adds what stays the same in a repeat. Both are stored, so that a leg that memory has
-let go of can still be found in the journal.
+let go of can still be found in the journal. A STAN comes round every few days: where what tells two days apart is
+missing there is no such name, and the other one stands in its place.
 
 No field of a leg that is stored, and no `repr`, holds a card number, a CVV2 or a cryptogram.
 """
@@ -11,11 +12,12 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from json import dumps, loads
 from json.encoder import encode_basestring_ascii as quoted
 from typing import NamedTuple
 
-from iso import Message
+from iso import Message, RemoteProtocolError
 from iso.masks import mask_pan
 from iso.original import OriginalData
 from node.core.link import InFlightKey
@@ -26,6 +28,7 @@ from switch.core.states import IN_FLIGHT, Cause, State, advance
 TABLE = "legs"
 
 _SAME = (3, 4, 49)
+_IN_BUSINESS_NAMES = (12, 13, 37, 41)
 
 HALF_A_YEAR = timedelta(days=183)
 _DE7_LENGTH = 10
@@ -38,9 +41,10 @@ class Names(NamedTuple):
     ----------
     original
         "class/STAN/DE 7/DE 32", DE 32 without the zeros in front. An advice, which may have the numbers of its
-        request, has "12" or "22" for its class.
+        request, has "12" or "22" for its class. The business name, where DE 90 does not know DE 7.
     business
-        "class/STAN/DE 13 and 12/DE 32/DE 37/DE 41": unique for the years that an RRN takes to come round.
+        "class/STAN/DE 13 and 12/DE 32/DE 37/DE 41": unique for the years that an RRN takes to come round. The original
+        name, where one of DE 12, 13, 37 and 41 is missing: without them it would be the same on other days.
     """
 
     original: str
@@ -58,10 +62,15 @@ def names_of_original(message: Message) -> Names:
     Raises
     ------
     RemoteProtocolError
-        DE 90 is absent or not 42 digits.
+        DE 90 is absent or not 42 digits, or what the message says could be any day's.
     """
     original = OriginalData.from_de90(message.get(90) or "")
-    return _names(message, _class_of(original.mti), original.stan, original.transmitted)
+    names = _names(message, _class_of(original.mti), original.stan, original.transmitted)
+    if original.transmitted.strip("0"):
+        return names
+    if names.business == names.original:
+        raise RemoteProtocolError("DE 90: DE 7 expected where DE 12, 13, 37 or 41 is missing", element=90)
+    return Names(names.business, names.business)
 
 
 def _class_of(mti: str) -> str:
@@ -70,11 +79,11 @@ def _class_of(mti: str) -> str:
 
 def _names(message: Message, mti_class: str, stan: str, transmitted: str) -> Names:
     acquirer = message.acquirer_id.lstrip("0")
-    local = f"{message.get(13, '')}{message.get(12, '')}"
-    return Names(
-        f"{mti_class}/{stan}/{transmitted}/{acquirer}",
-        f"{mti_class}/{stan}/{local}/{acquirer}/{message.rrn}/{message.terminal}",
-    )
+    original = f"{mti_class}/{stan}/{transmitted}/{acquirer}"
+    if message.lacks(_IN_BUSINESS_NAMES) is not None:
+        return Names(original, original)
+    local = f"{message[13]}{message[12]}"
+    return Names(original, f"{mti_class}/{stan}/{local}/{acquirer}/{message.rrn}/{message.terminal}")
 
 
 class Leg:
@@ -92,7 +101,7 @@ class Leg:
     received_at
         Business time at which the request came.
     request
-        The acquirer's request, or its latest copy, while somebody waits for the answer. Memory only.
+        The acquirer's request, with DE 7 of its latest copy, while somebody waits for the answer. Memory only.
     parts
         STAN of each partial reversal that was taken, with the amount in minor units that it left; safe to store.
     pan
@@ -252,8 +261,6 @@ class LegBook:
         self.in_flight = 0
         self.horizon: datetime | None = None
         """Requests sent (DE 7) up to this instant may be copies of legs that memory has let go of."""
-        self._asked: tuple[str, datetime] | None = None
-        self._is_old = False
         self._by_business: dict[str, Leg] = {}
         self._by_original: dict[str, Leg] = {}
         self._ended: deque[Leg] = deque()
@@ -283,21 +290,17 @@ class LegBook:
         self._enter(leg)
         self._end(leg)
 
-    def may_have_forgotten(self, request: Message) -> bool:
-        """Whether a request could be a copy of a leg that only the journal still holds.
+    def may_have_forgotten(self, request: Message, at: datetime) -> bool:
+        """Whether a request that comes at `at` could be a copy of a leg that only the journal still holds.
 
-        A first copy carries the time of its own sending, so one sent after the horizon is new. A repeat may carry
-        any time.
+        A first copy carries the time of its own sending, so one sent after the horizon is new, unless its acquirer's
+        clock is ahead of ours: then nothing follows from it. A repeat may carry any time.
         """
         if self.horizon is None:
             return False
         if request.is_repeat:
             return True
-        # Requests of one second come together: the same question need not be worked out again.
-        question = request.transmitted, self.horizon
-        if question != self._asked:
-            self._asked, self._is_old = question, sent_at(*question) <= self.horizon
-        return self._is_old
+        return not self.horizon < sent_at(request.transmitted, self.horizon) <= at
 
     def counts(self) -> dict[str, int]:
         """Return how many legs in memory are in each state."""
@@ -322,6 +325,7 @@ class LegBook:
             self.horizon = max(self.horizon or oldest.received_at, oldest.received_at)
 
 
+@lru_cache(maxsize=8)
 def sent_at(transmitted: str, near: datetime) -> datetime:
     """Return the instant that DE 7 means, in the year that brings it nearest to `near`.
 
@@ -335,6 +339,7 @@ def sent_at(transmitted: str, near: datetime) -> datetime:
     >>> sent_at("1231235959", datetime(2027, 1, 1, tzinfo=UTC)).isoformat()
     '2026-12-31T23:59:59+00:00'
     """
+    # Requests of one second come together, and ask the same.
     if len(transmitted) != _DE7_LENGTH or not (transmitted.isascii() and transmitted.isdigit()):
         return near
     month, day, hour, minute, second = (int(transmitted[at : at + 2]) for at in range(0, _DE7_LENGTH, 2))

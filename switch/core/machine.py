@@ -259,7 +259,7 @@ class SwitchMachine(Host):
             self._send_opened(entry, value.pan, now, turn)
 
     def _send_opened(self, entry: SafEntry, pan: str, now: float, turn: Turn) -> None:
-        message = self.saf.sending(entry, turn)
+        message = entry.next_message()
         changes = {2: pan}
         if message.mti_class == "4":
             changes[7] = sending_time(message, turn.at)

@@ -96,7 +96,7 @@ class Requests:
         elif book.legs.in_flight + len(book.searches) >= book.rules.in_flight_max:
             turn.note(arrival.link, "refused", f"{message.mti} {message.stan}: too many legs in flight")
             book.answer(arrival, INOPERATIVE, turn)
-        elif names not in searched and book.legs.may_have_forgotten(message):
+        elif names not in searched and book.legs.may_have_forgotten(message, turn.at):
             book.searches.start(arrival, names, turn, searched)
         elif 90 in message and not self.advices.is_clear(arrival, searched, turn):
             return
@@ -112,9 +112,10 @@ class Requests:
         leg.see(Cause.COPIED)
         turn.note(arrival.link, "copy", f"{arrival.message.mti} {arrival.message.stan}: the leg is {leg.state.value}")
         if leg.is_in_flight:
-            leg.request, leg.connection = arrival.message, arrival.connection
-            if leg.state is State.OPENING:
-                leg.elements = _kept(leg, arrival.message)
+            assert leg.request is not None
+            # Nobody has checked the copy: of it only what leads the answer back is taken.
+            copy = arrival.message
+            leg.request, leg.connection = leg.request.with_fields({7: copy[7]}, header=copy.header), arrival.connection
             return
         code, extra = (leg.code, leg.answer)
         if leg.state is State.REVERSED and not leg.is_advice:
@@ -139,6 +140,7 @@ class Requests:
                 leg.proof = proof_of(question)
             if 2 in message and not is_token(message.pan):
                 leg.pan, leg.cvv2 = message.pan, cvv2_of(message)
+            # Tags are read again on the way out: of a request that brings no card, too, they have to be readable.
             leg.new_pin = new_pin_of(message)
         except (RemoteProtocolError, LocalProtocolError):
             self._refused(leg, FORMAT_ERROR, turn)

@@ -32,7 +32,8 @@ _NO_OTHER_AMOUNTS = "0" * 12 + "C00000000" * 2
 
 _FROM_THE_REQUEST = (3, 4, 11, 12, 13, 18, 19, 32, 33, 37, 41, 42, 43, 49, *OWN)
 _FROM_THE_ANSWER = (4, 6, 38)
-_FROM_THE_REVERSAL = (3, 4, 11, 12, 13, 18, 19, 32, 33, 37, 38, 41, 42, 43, 49)
+_FROM_THE_REVERSAL = (3, 4, 11, 12, 13, 18, 19, 33, 38, 41, 42, 43, 49)
+"""Without DE 32 and 37, which name the payment for its whole life: the HSM opens the card by them."""
 
 
 def saf_reversal(

@@ -92,6 +92,6 @@ class Searches:
         turn.ask(PORT, key, Find(TABLE, where), self.timeout_s)
 
     def _end(self, search: _Search) -> list[Waiting]:
-        for name in search.names:
+        for name in set(search.names):
             del self._by_name[name]
         return search.arrivals

@@ -177,14 +177,20 @@ def render() -> str:
         for (state, cause), transition in TRANSITIONS.items()
     ]
     lines += ["", "Steps that lead nowhere else are left out of the picture.", "", "```mermaid", "stateDiagram-v2"]
-    lines += ["    [*] --> new"]
+    lines += [f'    state "{state.value}" as {_id(state)}' for state in State if _id(state) != state.value]
+    lines += [f"    [*] --> {_id(State.NEW)}"]
     lines += [
-        f"    {state.value} --> {transition.state.value}: {cause.value}"
+        f"    {_id(state)} --> {_id(transition.state)}: {cause.value}"
         for (state, cause), transition in TRANSITIONS.items()
         if transition.state is not state
     ]
     lines += ["```", ""]
     return "\n".join(lines)
+
+
+def _id(state: State) -> str:
+    """Return what Mermaid calls a state: one word."""
+    return state.value.replace(" ", "_")
 
 
 if __name__ == "__main__":

@@ -294,6 +294,34 @@ class TestReports:
         assert PAN not in file.read_text()
 
 
+class TestSecrets:
+    """No secret of a saved message is shown: a condition stands as the suite writes it, and what is told is masked."""
+
+    @pytest.mark.parametrize("form", ["--json", "--junit", "--verbose"])
+    @pytest.mark.parametrize(
+        ("where", "why"),
+        [
+            ('de48 == "${request.48}"', "does not hold: DE 48 is absent"),
+            ('de48.01 == "${request.48}"', "does not hold: DE 48 is absent"),
+            ('de2 == "${request.2}0"', 'does not hold: DE 2 is "424242******4242"'),
+        ],
+    )
+    def test_neither_a_cvv2_nor_a_card_number(self, play: Any, tmp_path: Path, where: str, why: str, form: str) -> None:
+        private, file = "01003737", tmp_path / "report.xml"
+        send = SEND.replace(" }", f', fields = {{ 48 = "{private}" }} }}')
+        tell = '{ do = "tell", text = "${request.4} on ${request.2} with ${request.48}, or ${pan}" }'
+        expect = f'{{ do = "expect", mti = "0110", where = [\'{where}\'] }}'
+
+        played = play(case('{ do = "sign-on" }', send, tell, expect), approve, form, *[str(file)] * (form == "--junit"))
+
+        shown = played.out + played.err + (file.read_text() if file.exists() else "")
+        assert played.code == 1
+        assert not played.cases or played.why == f"{where} {why}"
+        assert "000000001250 on 424242******4242 with 01003***, or 424242******4242" in played.err
+        assert private not in shown
+        assert PAN not in shown
+
+
 class TestMacKeys:
     """With a test key in a file nobody needs an HSM."""
 

@@ -39,6 +39,8 @@ PANS = {TOKEN_A: "4242424242424242", TOKEN_B: "9900020000000002"}
 CVV2 = "737"
 PROOF = "0123456789ABCDEF" + "0001" + "CAFEBABE"
 DIALECTS = {"acquirer": "net-bin87", "member-2": "ascii87", "issuer-a": "ascii87", "issuer-b": "ebcdic93"}
+UNREADABLE = "XXGARBAGE"
+"""DE 48 that is not in the house's layout."""
 PIN_BLOCK = "0123456789ABCDEF"
 TRANSLATED_BLOCK = "FEDCBA9876543210"
 
@@ -77,6 +79,12 @@ def reversal(original: Message, stan: str = "000900", mti: str = "0420", **chang
     return message.with_fields({int(name.removeprefix("de")): value for name, value in changes.items()})
 
 
+def bare_reversal(original: Message, stan: str = "000900", **changes: str | None) -> Message:
+    """Return a reversal that says no more than it must."""
+    whole = reversal(original, stan, **changes)
+    return Message(whole.mti, whole.only((7, 11, 32, 90, 95)))
+
+
 def advice(mti: str = "0220", stan: str = "000050", **changes: str | None) -> Message:
     """Return an acquirer's advice: nothing that may not be stored is in it."""
     tags = {"de48": build_private({"06": "07"}), "de38": "A00001", "de39": "00", **changes}
@@ -92,6 +100,8 @@ class Bench:
         What an earlier bench has committed: the switch starts again from it.
     up
         The links that carry traffic from the start.
+    now, at
+        What its two clocks say: the loop's in seconds, and business time.
     """
 
     def __init__(
@@ -100,14 +110,16 @@ class Bench:
         saf: SafRules | None = None,
         journal: MemoryJournal | None = None,
         up: tuple[str, ...] = ("acquirer", "issuer-a", "issuer-b"),
+        now: float = 0.0,
+        at: datetime = EPOCH,
     ) -> None:
         profile = LinkProfile(sign_on=False)
         links = [LinkMachine(name, dialect(speaks), profile) for name, speaks in DIALECTS.items()]
         routes = RouteTable({"4": "issuer-a", "5": "issuer-a", "990002": "issuer-b"})
         self.machine = SwitchMachine(links, routes, rules, SafMachine(saf))
         self.journal = journal or MemoryJournal(METADATA)
-        self.now = 0.0
-        self.at = EPOCH
+        self.now = now
+        self.at = at
         self.turns: list[Turn] = []
         self.waiting: dict[Hashable, Any] = {}
         self.machine.restore(self.journal.read())
@@ -184,7 +196,7 @@ class Bench:
 
     def restart(self, up: tuple[str, ...] = ("acquirer", "issuer-a", "issuer-b")) -> Bench:
         """Return a new switch that starts from what this one has committed."""
-        return Bench(self.machine.book.rules, self.machine.saf.rules, self.journal, up)
+        return Bench(self.machine.book.rules, self.machine.saf.rules, self.journal, up, self.now, self.at)
 
     def sent(self, link: str) -> list[Message]:
         """Return everything that has left on a link, in order, read back from the wire."""

@@ -7,16 +7,20 @@ every turn, and at the end at both sides' books.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from iso import Message
+from iso.original import OriginalData
+from iso.stan import transmission_time
 from node.core.saf import SafRules
 from switch.core.breaker import BreakerRules
 from switch.core.rules import SwitchRules
 from switch.core.stand_in import StandInRule
-from tests.support.switch import Bench, advice, request, reversal
+from tests.support.switch import PIN_BLOCK, UNREADABLE, Bench, advice, bare_reversal, request, reversal
 from tests.support.totals import naive_totals, stored_totals
 
 ISSUER = "issuer-a"
@@ -25,6 +29,8 @@ SEARCH_S = 2.0
 SAF = SafRules(answer_timeout_s=5.0, backoff_first_s=1.0, backoff_max_s=8.0)
 STAND_IN = StandInRule(("4",), floors={"840": 2_000}, count_max=4, amounts_max={"840": 5_000})
 REST = "0" * 12 + "C00000000" * 2
+OTHERWISE: list[dict[int, str | None]] = [{}, {48: None}, {48: UNREADABLE}, {52: PIN_BLOCK}]
+"""What a copy may have that its first did not; most of it would be refused by itself."""
 
 
 class Issuer:
@@ -69,14 +75,22 @@ class Issuer:
 class SwitchInAnyOrder(RuleBasedStateMachine):
     """Events in any order; `invariant`s hold after each, `teardown` heals everything and compares the books."""
 
-    @initialize(stands_in=st.booleans(), breaks=st.booleans(), ended_max=st.sampled_from([1, 100]))
-    def start(self, stands_in: bool, breaks: bool, ended_max: int) -> None:
+    @initialize(
+        stands_in=st.booleans(),
+        breaks=st.booleans(),
+        ended_max=st.sampled_from([1, 100]),
+        is_bare=st.booleans(),
+        ahead_s=st.sampled_from([0, 0, -7200, 7200]),
+    )
+    def start(self, stands_in: bool, breaks: bool, ended_max: int, is_bare: bool, ahead_s: int) -> None:
+        """`is_bare`: reversals say no more than they must, so repeats keep DE 7; `ahead_s`: of acquirers' clocks."""
         rules = SwitchRules(
             ended_max=ended_max,
             stand_in=(STAND_IN,) if stands_in else (),
             breaker=BreakerRules(2 if breaks else 0, 60.0, 15.0),
         )
         self.bench = Bench(rules, SAF)
+        self.is_bare, self.ahead = is_bare, timedelta(seconds=ahead_s)
         self.issuer = Issuer()
         self.sent: dict[str, Message] = {}
         self.asked: dict[tuple[str, str], float] = {}
@@ -86,6 +100,7 @@ class SwitchInAnyOrder(RuleBasedStateMachine):
         self.undoes: dict[str, str] = {}
         self.undone: set[str] = set()
         self.at_issuer: list[Message] = []
+        self.forwarded: set[str] = set()
         self.seen_turns = 0
         self.number = 0
         self.is_up = True
@@ -102,6 +117,14 @@ class SwitchInAnyOrder(RuleBasedStateMachine):
         self.left[stan] = amount
         self.give(message)
 
+    @precondition(lambda self: self.is_up)
+    @rule(amount=st.integers(1, 2_500))
+    def buy_without_trouble(self, amount: int) -> None:
+        self.buy(amount=amount, mti="0100")
+        self.the_hsm_answers(code="00")
+        for message in [message for message in self.at_issuer if message.stan == f"{self.number:06}"]:
+            self.answer(message, approves=True)
+
     @rule(amount=st.integers(1, 2_500), mti=st.sampled_from(["0120", "0220"]))
     def advise(self, amount: int, mti: str) -> None:
         self.number += 1
@@ -115,13 +138,35 @@ class SwitchInAnyOrder(RuleBasedStateMachine):
     @rule(data=st.data())
     def repeat(self, data: st.DataObject) -> None:
         message = data.draw(st.sampled_from(list(self.sent.values())))
-        self.give(message.as_repeat().with_fields({7: self.time()}))
+        self.give(message.as_repeat().with_fields({} if self.is_bare else {7: self.time()}))
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data(), changes=st.sampled_from(OTHERWISE))
+    def send_again(self, data: st.DataObject, changes: dict[int, str | None]) -> None:
+        message = data.draw(st.sampled_from(list(self.sent.values())))
+        self.give(message.with_fields(changes))
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data(), mti=st.sampled_from(["0100", "0200", "0220"]))
+    def follow_up_with_what_cannot_be_read(self, data: st.DataObject, mti: str) -> None:
+        original = data.draw(st.sampled_from(list(self.sent.values())))
+        self.number += 1
+        named = {"de2": None, "de37": original.rrn, "de90": OriginalData.of(original).to_de90()}
+        message = request(f"7{self.number:05}", de7=self.time(), de48=UNREADABLE, **named)
+        self.give(Message(mti, message.fields))
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
     def reverse(self, data: st.DataObject) -> None:
         original = data.draw(st.sampled_from(list(self.sent.values())))
         self.undo(original)
+
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def reverse_the_same_stan_of_the_day_before(self, data: st.DataObject) -> None:
+        today = data.draw(st.sampled_from(list(self.sent.values())))
+        yesterday = request(today.stan, de7=self.time(timedelta(days=-1)), de13="0313", de37=f"607209{today.stan}")
+        self.give(self.reversal_of(yesterday, f"6{today.stan[1:]}"))
 
     @rule()
     def reverse_what_has_not_come_yet(self) -> None:
@@ -138,7 +183,7 @@ class SwitchInAnyOrder(RuleBasedStateMachine):
         original = data.draw(st.sampled_from(list(self.sent.values())))
         self.number += 1
         stan = f"8{self.number:05}"
-        self.give(reversal(original, stan, de7=self.time(), de95=f"{part:012}{REST}"))
+        self.give(self.reversal_of(original, stan, de95=f"{part:012}{REST}"))
         if self.answers.get(("4", stan), [""])[-1] == "00":
             self.left[original.stan] = min(self.left[original.stan], part)
 
@@ -162,12 +207,7 @@ class SwitchInAnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.is_up and self.at_issuer)
     @rule(data=st.data(), approves=st.booleans(), is_lost=st.booleans())
     def the_issuer_answers(self, data: st.DataObject, approves: bool, is_lost: bool) -> None:
-        message = data.draw(st.sampled_from(self.at_issuer))
-        self.at_issuer.remove(message)
-        code = self.issuer.decide(message, approves=approves)
-        if not is_lost:
-            self.bench.receive(ISSUER, message.reply(code, {38: "A00001"} if code == "00" else {}))
-            self.look()
+        self.answer(data.draw(st.sampled_from(self.at_issuer)), approves=approves, is_lost=is_lost)
 
     @precondition(lambda self: self.at_issuer)
     @rule()
@@ -233,9 +273,7 @@ class SwitchInAnyOrder(RuleBasedStateMachine):
         for _ in range(400):
             self.the_hsm_answers("00")
             for message in list(self.at_issuer):
-                self.at_issuer.remove(message)
-                code = self.issuer.decide(message, approves=True)
-                self.bench.receive(ISSUER, message.reply(code, {38: "A00001"} if code == "00" else {}))
+                self.answer(message, approves=True)
             self.look()
             if not self.bench.machine.saf.entries and not self.bench.machine.book.legs.in_flight:
                 break
@@ -249,6 +287,7 @@ class SwitchInAnyOrder(RuleBasedStateMachine):
         for row in self.bench.journal.rows["legs"].values():
             state, stan = row[5], row[0].split("/")[1]
             if state in ("approved", "stood in", "advised"):
+                assert stan not in self.undone, f"{stan}: its reversal was acknowledged, and nothing was undone"
                 standing[f"607309{stan}"] = self.left[stan]
             if state in ("stood in", "advised"):
                 promised.append(f"607309{stan}")
@@ -260,13 +299,24 @@ class SwitchInAnyOrder(RuleBasedStateMachine):
 
     # How.
 
-    def time(self) -> str:
-        return f"{self.bench.at:%m%d%H%M%S}"
+    def time(self, later: timedelta = timedelta(0)) -> str:
+        return transmission_time(self.bench.at + self.ahead + later)
+
+    def reversal_of(self, original: Message, stan: str, **changes: str) -> Message:
+        form = bare_reversal if self.is_bare else reversal
+        return form(original, stan, de7=self.time(), **changes)
+
+    def answer(self, message: Message, *, approves: bool, is_lost: bool = False) -> None:
+        self.at_issuer.remove(message)
+        code = self.issuer.decide(message, approves=approves)
+        if not is_lost:
+            self.bench.receive(ISSUER, message.reply(code, {38: "A00001"} if code == "00" else {}))
+            self.look()
 
     def undo(self, original: Message) -> None:
         stan = f"9{original.stan[1:]}"
         self.undoes[stan] = original.stan
-        self.give(reversal(original, stan, de7=self.time()))
+        self.give(self.reversal_of(original, stan))
 
     def give(self, message: Message) -> None:
         key = (message.mti_class, message.stan)
@@ -287,16 +337,15 @@ class SwitchInAnyOrder(RuleBasedStateMachine):
                 assert not (is_approval and message.stan in self.undone), f"{message.stan}: approved after its reversal"
                 if message.mti == "0430" and message.stan in self.undoes and message.response_code == "00":
                     self.undone.add(self.undoes[message.stan])
-            self.at_issuer += turn.sent(ISSUER)
+            for message in turn.sent(ISSUER):
+                if message.mti in ("0100", "0200"):
+                    assert message.stan not in self.forwarded, f"{message.stan}: the issuer was asked twice"
+                    self.forwarded.add(message.stan)
+                self.at_issuer.append(message)
 
     def _restarted(self) -> Bench:
-        before = self.bench
         self.at_issuer = []
-        after = Bench(before.machine.book.rules, SAF, before.journal, ("acquirer",))
-        after.now, after.at = before.now, before.at
-        if self.is_up:
-            after.connect(ISSUER)
-        return after
+        return self.bench.restart(("acquirer", ISSUER) if self.is_up else ("acquirer",))
 
 
 SwitchInAnyOrder.TestCase.settings = settings(

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
+
+import pytest
 
 from hsm_sim.requests import Detokenise, SealPan
 from iso import Message
+from iso.original import OriginalData
 from iso.private import build_private, parse_private
+from iso.stan import transmission_time
 from switch.core.rules import SwitchRules
-from tests.support.switch import CVV2, PANS, PROOF, TOKEN_A, TOKEN_B, Bench, request, reversal
+from tests.support.switch import CVV2, PANS, PIN_BLOCK, PROOF, TOKEN_A, TOKEN_B, UNREADABLE, Bench, request, reversal
 
 
 def codes(messages: list[Message]) -> list[str]:
@@ -250,7 +255,7 @@ class TestCopies:
             ("0314092659", "00")
         ]
 
-    def test_what_is_stored_is_what_the_issuer_was_asked_though_the_latest_copy_says_it_otherwise(self) -> None:
+    def test_what_is_asked_and_stored_is_the_first_though_the_latest_copy_says_it_otherwise(self) -> None:
         bench = Bench()
         bench.receive("acquirer", request(de22="012"))
         bench.receive("acquirer", request(de22="071"))
@@ -258,7 +263,30 @@ class TestCopies:
         turn = bench.open_card()
 
         (asked,), (row,) = turn.sent("issuer-a"), turn.stored("legs")
-        assert (asked[22], json.loads(row[7])["22"]) == ("071", "071")
+        assert (asked[22], json.loads(row[7])["22"]) == ("012", "012")
+
+    @pytest.mark.parametrize("card", [TOKEN_A, PANS[TOKEN_A]])
+    @pytest.mark.parametrize(
+        "strange",
+        [
+            {"de48": UNREADABLE},
+            {"de48": None},
+            {"de52": PIN_BLOCK},
+            {"de2": None, "de48": None, "de90": OriginalData.of(request("000007")).to_de90()},
+        ],
+        ids=["unreadable", "no tags", "a PIN", "no card"],
+    )
+    def test_nothing_of_a_copy_reaches_the_issuer(self, card: str, strange: dict[str, str | None]) -> None:
+        alone, bench = Bench(), Bench()
+        alone.forward(request(de2=card))
+
+        bench.receive("acquirer", request(de2=card))
+        bench.receive("acquirer", request(**{"de2": card, "de7": "0314092659", **strange}))
+        bench.open_card()
+        bench.issuer_answers("00")
+
+        assert bench.sent("issuer-a") == alone.sent("issuer-a")
+        assert [(m.transmitted, m.response_code) for m in bench.sent("acquirer")] == [("0314092659", "00")]
 
     def test_a_copy_of_an_answered_request_gets_the_stored_answer(self) -> None:
         bench = Bench()
@@ -282,6 +310,23 @@ class TestCopies:
         assert again.sent("acquirer") == bench.sent("acquirer")
         assert again.sent("issuer-a") == []
 
+    @pytest.mark.parametrize("up_s", [0.0, 100.0])
+    @pytest.mark.parametrize("ahead_s", [-7200, -1, 0, 1, 7200])
+    def test_a_copy_from_before_a_restart_is_found_whatever_its_acquirers_clock_says(
+        self, ahead_s: int, up_s: float
+    ) -> None:
+        bench = Bench()
+        bench.pass_time(up_s)
+        asked = request(de7=transmission_time(bench.at + timedelta(seconds=ahead_s)))
+        bench.forward(asked)
+        bench.issuer_answers("00")
+        again = bench.restart()
+
+        again.receive("acquirer", asked)
+
+        assert again.sent("acquirer") == bench.sent("acquirer")
+        assert again.waiting == {}
+
     def test_a_copy_of_a_leg_that_memory_let_go_of_is_answered_from_the_journal(self) -> None:
         bench = Bench(SwitchRules(ended_max=1))
         for stan in ("000001", "000002", "000003"):
@@ -295,6 +340,7 @@ class TestCopies:
 
     def test_a_request_sent_after_the_start_is_new_without_asking_the_journal(self) -> None:
         bench = Bench()
+        bench.pass_time(1.0)
 
         turn = bench.receive("acquirer", request(de7="0314092654"))
 
@@ -330,6 +376,38 @@ class TestCopies:
         turn = bench.receive("acquirer", request())
 
         assert codes(turn.sent("acquirer")) == ["0110/000001/21"]
+
+
+class TestUnreadable:
+    """DE 48 that cannot be read is a format error of the request that brings it, whichever way its card is found."""
+
+    @pytest.mark.parametrize("card", [TOKEN_A, PANS[TOKEN_A]])
+    @pytest.mark.parametrize("mti", ["0100", "0120", "0200", "0220"])
+    def test_with_a_card(self, card: str, mti: str) -> None:
+        bench = Bench()
+
+        bench.receive("acquirer", Message(mti, request(de2=card, de48=UNREADABLE).fields))
+        bench.open_card()
+
+        assert [message.response_code for message in bench.sent("acquirer")] == ["30"]
+        assert bench.sent("issuer-a") == bench.saf() == []
+
+    @pytest.mark.parametrize("card", [TOKEN_A, PANS[TOKEN_A]])
+    @pytest.mark.parametrize(("mti", "code"), [("0100", "000000"), ("0200", "200000"), ("0220", "000000")])
+    def test_with_the_card_of_its_original(self, card: str, mti: str, code: str) -> None:
+        bench = Bench()
+        original = request(de2=card)
+        bench.forward(original)
+        bench.issuer_answers("00")
+        named = OriginalData.of(original).to_de90()
+        later = request("000002", de2=None, de3=code, de37=original.rrn, de48=UNREADABLE, de90=named)
+
+        bench.receive("acquirer", Message(mti, later.fields))
+        bench.open_card()
+
+        assert [message.response_code for message in bench.sent("acquirer")] == ["00", "30"]
+        assert len(bench.sent("issuer-a")) == 1
+        assert bench.saf() == []
 
 
 class TestWhatIsKept:

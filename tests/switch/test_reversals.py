@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from iso import Message
 from iso.original import OriginalData
 from node.core.saf import SafRules
 from switch.core.rules import SwitchRules
-from tests.support.switch import PANS, TOKEN_A, TOKEN_B, Bench, request, reversal
+from tests.support.switch import PANS, TOKEN_A, TOKEN_B, Bench, bare_reversal, request, reversal
+
+Form = Callable[[Message, str], Message]
+UNTIMED = OriginalData("0100", "000001", "0" * 10, "123456").to_de90()
 
 
 def codes(messages: list[Message]) -> list[str]:
@@ -123,6 +128,20 @@ class TestDelivery:
         first, second = bench.sent("issuer-a")[-2:]
         assert (first.mti, second.mti) == ("0420", "0421")
         assert first.with_fields({7: None, 15: None}).fields == second.with_fields({7: None, 15: None}).fields
+
+    def test_the_first_send_is_no_repeat_though_the_link_was_lost_while_the_card_was_opened(self) -> None:
+        bench = Bench()
+        bench.forward(request())
+        bench.pass_time(10.0)
+        bench.cut("issuer-a")
+
+        bench.open_card()
+        before = [row[6] for row in bench.journal.rows["saf"].values()]
+        bench.connect("issuer-a")
+        bench.open_card()
+
+        assert before == [0]
+        assert [message.mti for message in bench.sent("issuer-a")] == ["0100", "0420"]
 
     def test_an_acknowledged_reversal_ends(self) -> None:
         bench = Bench()
@@ -355,6 +374,77 @@ class TestAcquirersReversal:
         bench.receive("acquirer", reversal(copy))
 
         assert bench.legs() == ["reversed"]
+
+    def test_one_with_a_reference_of_its_own_is_about_the_payment_all_the_same(self) -> None:
+        bench = Bench()
+        bench.forward(request())
+        bench.issuer_answers("00")
+
+        turn = bench.receive("acquirer", reversal(request(), de37="999999999999"))
+
+        # The HSM has recorded the payment under the request's DE 37, and opens its card for no other.
+        assert [question.reference for question in turn.asked("hsm")] == [f"{request()[32]}/{request()[37]}"]
+        assert bench.saf()[0].fields[37] == request()[37]
+
+
+def untimed(original: Message, stan: str) -> Message:
+    """Return a reversal that says what its original was, but not its DE 7."""
+    return reversal(original, stan, de90=UNTIMED)
+
+
+class TestDays:
+    """A STAN comes round: what was reversed on one day says nothing of the same STAN on another."""
+
+    yesterday = request(de7="0313080000", de12="080000", de13="0313", de37="607208000001")
+
+    @pytest.mark.parametrize("form", [bare_reversal, untimed])
+    def test_an_approval_is_undone_though_its_stan_was_reversed_the_day_before(self, form: Form) -> None:
+        bench = Bench()
+        bench.receive("acquirer", form(self.yesterday, "000900"))
+        bench.forward(request())
+        bench.issuer_answers("00")
+        again = bench.restart()
+
+        again.receive("acquirer", form(request(), "000901"))
+
+        assert codes(again.sent("acquirer")) == ["0430/000901/00"]
+        assert again.legs() == ["reversed"]
+        assert len(again.saf()) == 1
+
+    @pytest.mark.parametrize("restarts", [False, True])
+    @pytest.mark.parametrize("form", [bare_reversal, untimed])
+    def test_each_of_two_originals_that_have_not_come_is_refused_when_it_comes(
+        self, form: Form, restarts: bool
+    ) -> None:
+        bench = Bench()
+        bench.receive("acquirer", form(self.yesterday, "000900"))
+        bench.receive("acquirer", form(request(), "000901"))
+        bench = bench.restart() if restarts else bench
+
+        for late in (self.yesterday, request()):
+            turn = bench.receive("acquirer", late)
+
+            assert codes(turn.sent("acquirer")) == ["0110/000001/21"]
+
+    @pytest.mark.parametrize("form", [bare_reversal, untimed])
+    def test_two_that_come_together_are_looked_for_each_by_itself(self, form: Form) -> None:
+        bench = Bench()
+        bench.forward(request())
+        bench.issuer_answers("00")
+        again = bench.restart()
+
+        again.do(*(again.arrival("acquirer", form(one, "000900")) for one in (self.yesterday, request())))
+
+        assert again.legs() == ["reversed"]
+        assert len(again.saf()) == len(again.machine.book.tombstones) == 1
+
+    def test_one_that_could_be_of_any_day_is_a_format_error(self) -> None:
+        bench = Bench()
+
+        turn = bench.receive("acquirer", bare_reversal(request(), de90=UNTIMED))
+
+        assert codes(turn.sent("acquirer")) == ["0430/000900/30"]
+        assert len(bench.machine.book.tombstones) == 0
 
 
 class TestRestart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 from switch.core.states import IN_FLIGHT, OPEN_ROWS, TRANSITIONS, Cause, State, advance, render
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "reference" / "switch-states.md"
+
+ALIAS = re.compile(r'state "([^"]+)" as (\w+)')
+EDGE = re.compile(r"(\[\*\]|\w+) --> (\w+)(?:: [\w -]+)?")
 
 IMPOSSIBLE: dict[str, set[tuple[State, Cause]]] = {
     "nothing but a first look happens to a leg that nobody has looked at": {
@@ -90,3 +94,13 @@ class TestDocument:
 
     def test_the_page_is_what_the_table_prints(self) -> None:
         assert DOCUMENT.read_text("utf-8") == render()
+
+    def test_the_diagram_has_each_state_under_one_word_and_each_edge_between_two_of_them(self) -> None:
+        lines = [line.strip() for line in render().split("stateDiagram-v2\n")[1].split("```")[0].splitlines()]
+        renamed = {match[2]: match[1] for line in lines if (match := ALIAS.fullmatch(line))}
+        edges = [match.groups() for line in lines if (match := EDGE.fullmatch(line))]
+
+        names = {renamed.get(end, end) for edge in edges for end in edge} - {"[*]"}
+
+        assert len(edges) + len(renamed) == len(lines)
+        assert names == {state.value for state in State}

@@ -20,6 +20,7 @@ from node.core.events import (
     Received,
 )
 from node.core.link import Arrival, LinkMachine, LinkProfile
+from node.core.matching import key_of
 from node.core.saf import SafEntry, SafMachine, SafRules
 from node.core.steps import NOT_SENT, UNKNOWN
 from node.core.turn import Turn
@@ -225,6 +226,31 @@ class TestStoreAndForward:
         turn = bench.do(Connected("out", 2, dialled=True))
 
         assert [message.mti for message in turn.sent("out")] == ["0421"]
+
+    def test_a_link_on_which_its_key_is_in_flight_counts_no_attempt(self) -> None:
+        bench = Bench()
+        taken = request().with_fields({11: "000888"})
+        bench.host.links["out"].request(taken.with_fields({}, mti="0400"), 60.0, 0.0, Turn(EPOCH))
+        bench.put_saf()
+
+        bench.host.links["out"].forget(key_of(taken.with_fields({}, mti="0400"), with_terminal=False))
+        bench.now = 2.0
+        turn = bench.do()
+
+        assert [message.mti for message in turn.sent("out")] == ["0420"]
+        assert [row[6] for row in turn.stored("saf")] == [1]
+
+    def test_what_the_dialect_can_never_express_ends_as_a_dead_letter(self) -> None:
+        bench = Bench()
+        entry = SafEntry("r1", "out", "card", Message("0420", {11: "000001", 49: "far too long"}), "now")
+        bench.host.saf.rules = SafRules(backoff_max_s=1.0, attempts_max=3)
+        bench.host.saf.put(entry, Turn(EPOCH))
+
+        for _ in range(4):
+            bench.do()
+            bench.now += 2.0
+
+        assert (entry.state, entry.attempts) == ("dead", 3)
 
     def test_an_entry_that_the_dialect_cannot_express_waits_visibly(self) -> None:
         bench = Bench()
