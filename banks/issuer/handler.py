@@ -55,7 +55,10 @@ class IssuerHandler:
     async def _again(self, taken: TakenRequest, request: Message) -> Message:
         """Answer a repeat as the first was answered; what only looks like one is refused, and changes nothing."""
         if request.mti[2] == "0" and request.mti_class != "4":
+            # What is reversed meanwhile must be this row, not another copy of it from the journal.
+            self.books.memory.pin(taken)
             card = await find_card(self.desk, self.books, request.pan)
+            self.books.memory.unpin(taken)
             if card is None:
                 return request.reply(_MALFUNCTION)
             if asks_for_another(taken.row, request, card):
@@ -70,9 +73,10 @@ class IssuerHandler:
         decided = None
         if await self.records.load(taken, [("key", key)]):
             if not taken.is_deciding:
+                answer = await self._again(taken, request)
                 self.books.unpin(taken)
                 self.joins.release(taken)
-                return await self._again(taken, request)
+                return answer
             if request.mti[2] == "0" and request.mti_class != "4":
                 decision = await authorise(self.records, taken, request)
                 decided, gathered = decision if decision is not None else (None, None)

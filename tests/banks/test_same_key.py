@@ -7,7 +7,7 @@ import pytest
 from banks.issuer.books import IssuerRules
 from iso import Message
 from iso.private import build_private
-from tests.support.banks import OTHER_PAN, PAN, IssuerBench, a_card, at_issuer
+from tests.support.banks import OTHER_PAN, PAN, IssuerBench, a_card, at_issuer, reversal_at_issuer
 
 TAKES_PART = {"de48": build_private({"08": "1"})}
 IN_YEN = {"de4": "000000000300", "de49": "392", "de6": "000000000210", "de51": "840"}
@@ -103,6 +103,34 @@ class TestRepeat:
         first = bench.ask(at_issuer())
         bench.hsm_answers = False
 
+        assert told(bench.ask(at_issuer().as_repeat())) == told(first)
+
+    def test_of_what_is_reversed_while_the_hsm_is_asked(self) -> None:
+        bench = bench_of(rules=IssuerRules(settled_max=1))
+        bench.ask(at_issuer())
+        bench.restart()
+        bench.hsm_answers = False
+        bench.hear("network", at_issuer().as_repeat())
+        bench.ask(reversal_at_issuer(at_issuer("000007"), "000907"))
+        bench.ask(reversal_at_issuer(at_issuer(), "000901"))
+        bench.hsm_answers = True
+
+        bench.answer_asks()
+
+        assert [answer.response_code for answer in bench.sent["network"] if answer.mti == "0110"] == ["00", "21"]
+        assert bench.held_minor == 0
+
+    def test_while_nobody_says_whose_card_it_is(self) -> None:
+        bench = bench_of()
+        first = bench.ask(at_issuer())
+        bench.restart()
+        bench.hsm_answers = False
+        bench.hear("network", at_issuer().as_repeat())
+
+        bench.pass_time(3.0)
+
+        assert bench.sent["network"][-1].response_code == "96"
+        bench.hsm_answers = True
         assert told(bench.ask(at_issuer().as_repeat())) == told(first)
 
     def test_without_any_date_it_is_one_for_a_day(self) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -34,6 +33,7 @@ from tests.support.gateway import (
     payment,
     step,
 )
+from tests.support.steps import steps_of
 
 BODY_MAX = 20_000
 ANSWER_MAX = 10_000
@@ -462,23 +462,6 @@ class TestReplays:
             for message in memory_shop.gateway.acquirer.sent("0100")
         ]
         assert len(set(sent)) == 3
-
-
-def steps_of(work: Callable[[], object]) -> list[str]:
-    """Return every function that is called, in order."""
-    seen: list[str] = []
-
-    def note(frame: Any, event: str, argument: Any) -> None:
-        if event in ("call", "c_call"):
-            seen.append(frame.f_code.co_qualname if event == "call" else argument.__qualname__)
-
-    former = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(former)
-    return seen
 
 
 class TestComparisons:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,28 +14,12 @@ from gateway.core.request_rows import HIDDEN, PATH_MAX, TEXT_MAX, masked_params,
 from gateway.store_requests import RequestQuery
 from iso.masks import mask_text
 from tests.support.gateway import PAN, SECRET_KEY, Shop
+from tests.support.steps import steps_of
 
 LONG = 262_000
 CALLS_MAX = 20_000
 """Of Python's and C's functions together; without a limit, LONG digits take a million."""
 KEYS = [f"{prefix}_{mode}_{'aB3' * 8}" for prefix in ("sk", "rk", "pk", "emu") for mode in ("test", "live")]
-
-
-def calls_of(work: Callable[[], object]) -> int:
-    """Count the calls of functions while `work` runs."""
-    count = 0
-
-    def note(_frame: Any, event: str, _argument: Any) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    former = sys.getprofile()
-    sys.setprofile(note)
-    try:
-        work()
-    finally:
-        sys.setprofile(former)
-    return count
 
 
 class TestWork:
@@ -50,14 +31,14 @@ class TestWork:
         long = (text * LONG)[:length]
         tree = {str(number): {long: long} for number in range(LONG // length)}
 
-        assert calls_of(lambda: masked_params(tree)) < CALLS_MAX
-        assert calls_of(lambda: masked_path(f"/v1/{long}")) < CALLS_MAX
+        assert len(steps_of(lambda: masked_params(tree))) < CALLS_MAX
+        assert len(steps_of(lambda: masked_path(f"/v1/{long}"))) < CALLS_MAX
 
     def test_refusing_it_takes_few_calls(self) -> None:
         long = "4" * LONG
 
         for refuse in (excerpt, lambda text: no_such("customer", text), lambda text: unrecognized("GET", text)):
-            assert calls_of(lambda refuse=refuse: refuse(long)) < CALLS_MAX
+            assert len(steps_of(lambda refuse=refuse: refuse(long))) < CALLS_MAX
 
     def test_one_long_value_does_not_hide_the_others(self) -> None:
         kept = json.loads(masked_params({"description": "x" * LONG, "amount": "2000"}))
